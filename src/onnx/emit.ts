@@ -1,0 +1,208 @@
+/** A program as an ONNX model: walk the graph and ask each op how it is said in ONNX. */
+import {
+  type AnyOp,
+  type Dtype,
+  type Emitter,
+  fail,
+  valueOf as heldBy,
+  inputs,
+  isConstant,
+  isInput,
+  isParam,
+  type Nd,
+  type Node,
+  nameOf,
+  nd,
+  nodes,
+  type OnnxAttrs,
+  type Program,
+  params,
+  roots,
+  type Shape,
+  sameShape,
+  show,
+  size,
+  type Tensor,
+  type Type,
+} from "../ir/index.js";
+import { type OnnxNode, type OnnxTensor, type OnnxValue, serialise } from "./protobuf.js";
+
+export interface Emitted {
+  /** A serialised ModelProto. */
+  readonly bytes: Uint8Array;
+  /** The leaves: each is an input of the model under its own name. */
+  readonly params: Readonly<Record<string, Type>>;
+  readonly inputs: Readonly<Record<string, Type>>;
+  /** The model's output name of each of the program's outputs and of each next value. */
+  readonly outputs: Readonly<Record<string, string>>;
+  readonly next: Readonly<Record<string, string>>;
+}
+
+const opset = 21;
+/** A constant of one number is stored in full up to this many elements. */
+const fullSplat = 256;
+
+/** Whether `emit` can say the op: it has an ONNX form. */
+export const speaks = (op: AnyOp): boolean => op.onnx !== undefined;
+
+/**
+ * The program as an ONNX model of opset 21; with `contrib`, using ONNX Runtime's own operators where ops ask for them.
+ * Every op must have an ONNX form: lower those that have not first. Throws a PlinthError when one has not.
+ */
+export function emit(program: Program, { contrib = false }: { contrib?: boolean } = {}): Emitted {
+  const leaves = namedLeaves(program);
+  const graph = new Graph(contrib, leaves.keys());
+  const claim = (names: readonly string[], suffix = "") =>
+    Object.fromEntries(names.map((name) => [name, graph.claim(`${name}${suffix}`)]));
+  const outputs = claim(Object.keys(program.outputs));
+  const next = claim(Object.keys(program.next), ".next");
+  for (const node of nodes(roots(program))) graph.add(node);
+  for (const [name, t] of Object.entries(program.outputs)) graph.result(outputs[name]!, t);
+  for (const [name, t] of Object.entries(program.next)) graph.result(next[name]!, t);
+  const types = (found: readonly Tensor[]) => Object.fromEntries(found.map((t) => [nameOf(t), t.type]));
+  return {
+    bytes: graph.serialise([...leaves.values()]),
+    params: types(params(roots(program))),
+    inputs: types(inputs(program)),
+    outputs,
+    next,
+  };
+}
+
+/** Parameters and inputs by name. Throws where one name has two types or two roles. */
+function namedLeaves(program: Program): Map<string, OnnxValue> {
+  const found = new Map<string, Tensor>();
+  for (const { outputs } of nodes(roots(program))) {
+    const t = outputs[0]!;
+    if (!isParam(t) && !isInput(t)) continue;
+    const old = found.get(nameOf(t)) ?? t;
+    if (old.op !== t.op || old.dtype !== t.dtype || !sameShape(old.shape, t.shape))
+      throw fail("path", `${nameOf(t)} is both ${old.op.name} ${show(old.type)} and ${t.op.name} ${show(t.type)}`);
+    found.set(nameOf(t), t);
+  }
+  return new Map([...found].map(([name, t]) => [name, { name, ...t.type }]));
+}
+
+/** The ONNX graph under construction. */
+class Graph implements Emitter {
+  private readonly names = new Map<Tensor, string>();
+  private readonly nodes: OnnxNode[] = [];
+  private readonly initialisers: OnnxTensor[] = [];
+  private readonly outputs: OnnxValue[] = [];
+  private readonly constants = new Map<string, string>();
+  private readonly taken: Set<string>;
+  private readonly produced = new Set<string>();
+  /** What a value is called at last: a result takes the program's name for it. */
+  private readonly renamed = new Map<string, string>();
+  private count = 0;
+  private current = "";
+
+  constructor(
+    readonly contrib: boolean,
+    leaves: Iterable<string>,
+  ) {
+    this.taken = new Set(leaves);
+  }
+
+  add(node: Node): void {
+    const first = node.outputs[0]!;
+    if (isParam(first) || isInput(first)) this.names.set(first, nameOf(first));
+    else if (isConstant(first)) this.names.set(first, this.constant(first.dtype, first.shape, heldBy(first)));
+    else {
+      const results = this.say(node);
+      if (results.length < node.outputs.length)
+        throw fail(
+          "internal",
+          `${node.op.name}: its ONNX form has ${results.length} results, not ${node.outputs.length}`,
+        );
+      node.outputs.forEach((t, i) => {
+        this.names.set(t, results[i]!);
+      });
+    }
+  }
+
+  private say(node: Node): readonly string[] {
+    const { op, attrs } = node;
+    const names = node.inputs.map((t) => this.names.get(t)!);
+    this.current = op.name;
+    if (!op.onnx) throw fail("internal", `op ${op.name} has no ONNX form`, "lower the program before emitting it");
+    if (typeof op.onnx === "string") return this.many(node.outputs.length, op.onnx, names);
+    const types = { inputs: node.inputs.map((t) => t.type), outputs: node.types };
+    const result = op.onnx(this, names, attrs, types);
+    return typeof result === "string" ? [result] : result;
+  }
+
+  node(type: string, inputs: readonly string[], attrs?: OnnxAttrs, domain?: string): string {
+    return this.many(1, type, inputs, attrs, domain)[0]!;
+  }
+
+  many(count: number, type: string, inputs: readonly string[], attrs: OnnxAttrs = {}, domain = ""): string[] {
+    const outputs = Array.from({ length: count }, () => this.fresh(this.current));
+    this.nodes.push({ type, inputs, outputs, attrs, domain });
+    for (const name of outputs) this.produced.add(name);
+    return outputs;
+  }
+
+  constant(dtype: Dtype, shape: Shape, values: ArrayLike<number> | number): string {
+    const data = typeof values !== "number" && values.length === 1 ? values[0]! : values;
+    const key = constantKey(dtype, shape, data);
+    const known = key && this.constants.get(key);
+    if (known) return known;
+    const splat = typeof data === "number" && size(shape) > fullSplat;
+    const name = splat ? this.filled(dtype, shape, data) : this.stored(dtype, shape, data);
+    if (key) this.constants.set(key, name);
+    return name;
+  }
+
+  private stored(dtype: Dtype, shape: Shape, values: ArrayLike<number> | number): string {
+    const name = this.fresh("constant");
+    this.initialisers.push({ name, dtype, shape, bytes: rawBytes(nd(dtype, shape, values)) });
+    return name;
+  }
+
+  private filled(dtype: Dtype, shape: Shape, value: number): string {
+    const sizes = this.constant("i64", [shape.length], shape);
+    const name = this.fresh("constant");
+    const tensor = { name: "", dtype, shape: [1], bytes: rawBytes(nd(dtype, [1], value)) };
+    this.nodes.push({ type: "ConstantOfShape", inputs: [sizes], outputs: [name], attrs: {}, domain: "", tensor });
+    return name;
+  }
+
+  /** Make `t` the model's output `name`; a leaf, a constant or a value that is a result already is copied. */
+  result(name: string, t: Tensor): void {
+    const value = this.names.get(t)!;
+    if (this.produced.has(value) && !this.renamed.has(value)) this.renamed.set(value, name);
+    else this.nodes.push({ type: "Identity", inputs: [value], outputs: [name], attrs: {}, domain: "" });
+    this.outputs.push({ name, ...t.type });
+  }
+
+  serialise(leaves: readonly OnnxValue[]): Uint8Array {
+    const last = (name: string) => this.renamed.get(name) ?? name;
+    const named = this.nodes.map((n) => ({ ...n, inputs: n.inputs.map(last), outputs: n.outputs.map(last) }));
+    const opsets = { "": opset, ...(this.contrib ? { "com.microsoft": 1 } : {}) };
+    return serialise({ nodes: named, initialisers: this.initialisers, inputs: leaves, outputs: this.outputs, opsets });
+  }
+
+  /** The name itself, or with a number where it is taken. */
+  claim(wanted: string): string {
+    const name = this.taken.has(wanted) ? this.fresh(wanted) : wanted;
+    this.taken.add(name);
+    return name;
+  }
+  private fresh(prefix: string): string {
+    let name = "";
+    do name = `${prefix}_${this.count++}`;
+    while (this.taken.has(name));
+    this.taken.add(name);
+    return name;
+  }
+}
+
+/** Equal small constants have equal keys; large ones are not compared. */
+const constantKey = (dtype: Dtype, shape: Shape, data: ArrayLike<number> | number): string | undefined => {
+  if (typeof data !== "number" && data.length > 64) return undefined;
+  const values = typeof data === "number" ? [data] : Array.from(data);
+  return `${dtype}[${shape}]${values.map((x) => (Object.is(x, -0) ? "-0" : x))}${typeof data}`;
+};
+
+const rawBytes = ({ data }: Nd): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

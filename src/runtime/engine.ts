@@ -1,0 +1,35 @@
+/** What an engine is: it opens sessions, which run programs over one state of named values. */
+import type { Nd, Program } from "../ir/index.js";
+
+/** Parameters and optimiser state by name: the names in the graph, in checkpoints and here are the same strings. */
+export type State = ReadonlyMap<string, Nd>;
+
+/** Several programs over one state. Calls are carried out in the order they are made. */
+export interface Session extends AsyncDisposable {
+  /**
+   * Run a program once: its outputs, by name; the state takes what `next` says, all of it or, on an error, none.
+   * A program is compiled at its first run. Throws a PlinthError `feed` that names what is missing, unknown or of
+   * the wrong type, before anything runs.
+   */
+  run(program: Program, feeds?: Readonly<Record<string, Nd>>): Promise<Readonly<Record<string, Nd>>>;
+  /** A copy of one value of the state. */
+  read(name: string): Promise<Nd>;
+  /** Replace one value of the state, or add one. */
+  write(name: string, value: Nd): Promise<void>;
+  /** What the state holds now. */
+  names(): readonly string[];
+}
+
+export interface Engine {
+  readonly name: string;
+  readonly summary: string;
+  /** Whether the engine runs here, and if not, what to do about it. */
+  probe(): Promise<Probe>;
+  /** Start a session over a copy of `state`. `threads`: how many the engine computes with, by default one per core. */
+  open(state: State, options?: { readonly threads?: number }): Promise<Session>;
+}
+export interface Probe {
+  readonly available: boolean;
+  readonly why: string;
+  readonly version?: string;
+}

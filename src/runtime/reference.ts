@@ -1,0 +1,82 @@
+/** The reference engine: float64, one op at a time, in this thread. Slow and exact: the oracle for every other. */
+import {
+  type Dtype,
+  type Exact,
+  evaluate,
+  exact,
+  fail,
+  inputs,
+  type Nd,
+  nameOf,
+  nd,
+  type Program,
+  params,
+  roots,
+  type Tensor,
+  type Type,
+} from "../ir/index.js";
+import { checkData, checkFeeds, checkState } from "./check.js";
+import type { Engine, Session, State } from "./engine.js";
+
+/** A value of the state, kept in float64 between runs. */
+interface Held extends Exact {
+  readonly dtype: Dtype;
+}
+
+const open = async (state: State): Promise<Session> => {
+  const held = new Map<string, Held>();
+  let closed = false;
+  const alive = () => {
+    if (closed) throw fail("engine", "the session is closed");
+  };
+  const write = async (name: string, value: Nd): Promise<void> => {
+    alive();
+    checkData(name, value);
+    held.set(name, { ...exact(value), dtype: value.dtype });
+  };
+  for (const [name, value] of state) await write(name, value);
+  return {
+    async run(program, feeds = {}) {
+      alive();
+      const { wantedInputs, wantedParams } = leaves(program);
+      checkFeeds(wantedInputs, feeds);
+      checkState(wantedParams, held);
+      const values = new Map<string, Exact>(held);
+      for (const [name, value] of Object.entries(feeds)) values.set(name, exact(value));
+      const results = evaluate(roots(program), values);
+      const outputs = Object.entries(program.outputs).map(([name, t], i) => [name, host(t.dtype, results[i]!)]);
+      Object.entries(program.next).forEach(([name, t], i) => {
+        held.set(name, { ...results[outputs.length + i]!, dtype: t.dtype });
+      });
+      return Object.fromEntries(outputs);
+    },
+    async read(name) {
+      alive();
+      const value = held.get(name);
+      if (!value) throw fail("feed", `the state has no ${name}`);
+      return host(value.dtype, value);
+    },
+    write,
+    names: () => [...held.keys()],
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      held.clear();
+    },
+  };
+};
+
+const host = (dtype: Dtype, x: Exact): Nd => nd(dtype, x.shape, x.data);
+
+/** Names and types of what a program is run with. */
+function leaves(program: Program) {
+  const types = (found: readonly Tensor[]): Record<string, Type> =>
+    Object.fromEntries(found.map((t) => [nameOf(t), t.type]));
+  return { wantedInputs: types(inputs(program)), wantedParams: types(params(roots(program))) };
+}
+
+export const reference: Engine = {
+  name: "reference",
+  summary: "float64, in this thread: slow and exact",
+  probe: async () => ({ available: true, why: "part of plinth" }),
+  open,
+};

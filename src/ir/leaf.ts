@@ -76,4 +76,8 @@ export class Scope {
     this.taken.set(path, t);
     return t;
   }
+  /** The parameter already declared under this name: how one is shared by parts that do not pass it on. */
+  find(name: string): Tensor | undefined {
+    return this.taken.get(this.at(name).path);
+  }
 }

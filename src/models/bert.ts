@@ -1,0 +1,131 @@
+/** BERT: a bidirectional encoder, post-norm, pre-trained by filling in masked words (Devlin et al. 2018). */
+import { z } from "zod";
+import { fail, type Scope, type Tensor } from "../ir/index.js";
+import * as nn from "../nn/index.js";
+import { gelu, geluErf } from "../ops/index.js";
+import { configFromPublic, fromPublicName, recognises, toPublic, toPublicName } from "./bert-public.js";
+import { proportions } from "./dial.js";
+import type { Family, LanguageInputs } from "./family.js";
+import { pool } from "./pool.js";
+
+const count = z.int().positive();
+const share = z.number().min(0).max(0.9);
+/** Options of the BERT family; the defaults are BERT's, without dropout. */
+export const bertConfig = z
+  .strictObject({
+    vocabSize: count,
+    contextLength: count,
+    layers: count,
+    heads: count,
+    hiddenSize: count,
+    /** Width of the MLP: 4 × hiddenSize when absent. */
+    intermediateSize: count.optional(),
+    /** `gelu` is the exact one, `geluTanh` its approximation. */
+    activation: z.enum(["gelu", "geluTanh", "relu"]).default("gelu"),
+    tokenTypes: count.default(2),
+    dropout: share.default(0),
+    attentionDropout: share.default(0),
+    epsilon: z.number().positive().default(1e-12),
+    initialDeviation: z.number().positive().default(0.02),
+  })
+  .refine((c) => c.hiddenSize % c.heads === 0, { error: "hiddenSize must be a multiple of heads", path: ["heads"] });
+export type BertConfig = z.infer<typeof bertConfig>;
+
+const preset = (vocabSize: number, contextLength: number, layers: number, heads: number, hiddenSize: number) =>
+  bertConfig.parse({ vocabSize, contextLength, layers, heads, hiddenSize });
+
+const presets = {
+  "bert-1m": preset(4096, 128, 2, 4, 128),
+  "bert-tiny": preset(8192, 128, 3, 3, 192),
+  "bert-4m": preset(8192, 128, 5, 3, 192),
+  minilm: preset(30_522, 512, 6, 12, 384),
+  "bert-base": preset(30_522, 512, 12, 12, 768),
+};
+
+const activations = { gelu: geluErf, geluTanh: gelu, relu: (x: Tensor) => x.relu() };
+
+function body(p: Scope, x: LanguageInputs, c: BertConfig): Tensor {
+  const [, T] = x.ids.dims("B T");
+  if (T > c.contextLength)
+    throw fail("shape", `${T} tokens in a context of ${c.contextLength}`, "use shorter rows or a longer contextLength");
+  const mask = nn.attentionMask(T, { causal: false, segments: x.segments });
+  let h = embed(p, x, c);
+  for (let i = 0; i < c.layers; i++) h = layer(p.at(`bert.encoder.layer.${i}`), h, { x, mask }, c);
+  return h;
+}
+
+const wordTable = "bert.embeddings.word_embeddings.weight";
+const words = (p: Scope, c: BertConfig): Tensor =>
+  p.find(wordTable) ?? p.param(wordTable, [c.vocabSize, c.hiddenSize], nn.normal(c.initialDeviation));
+
+function embed(p: Scope, x: LanguageInputs, c: BertConfig): Tensor {
+  const at = p.at("bert.embeddings");
+  const table = (name: string, rows: number) =>
+    at.param(`${name}_embeddings.weight`, [rows, c.hiddenSize], nn.normal(c.initialDeviation));
+  const places = table("position", c.contextLength);
+  const types = table("token_type", c.tokenTypes);
+  const sum = words(p, c)
+    .gather(x.ids)
+    .add(x.positions ? places.gather(x.positions) : places.slice(0, 0, x.ids.shape[1]!))
+    .add(x.types ? types.gather(x.types) : types.slice(0, 0, 1));
+  const h = nn.layerNorm(at.at("LayerNorm"), sum, c.epsilon);
+  return nn.dropout(at.at("dropout"), h, { rate: c.dropout, noise: x.dropout });
+}
+
+interface Context {
+  readonly x: LanguageInputs;
+  readonly mask: Tensor | undefined;
+}
+
+function layer(p: Scope, h: Tensor, context: Context, c: BertConfig): Tensor {
+  const noise = context.x.dropout;
+  const join = (at: Scope, inner: Tensor, outer: Tensor) => {
+    const y = dense(at.at("dense"), inner, c.hiddenSize, c);
+    const dropped = nn.dropout(at.at("dropout"), y, { rate: c.dropout, noise });
+    return nn.layerNorm(at.at("LayerNorm"), dropped.add(outer), c.epsilon);
+  };
+  h = join(p.at("attention.output"), attention(p.at("attention.self"), h, context, c), h);
+  const inner = activations[c.activation](
+    dense(p.at("intermediate.dense"), h, c.intermediateSize ?? 4 * c.hiddenSize, c),
+  );
+  return join(p.at("output"), inner, h);
+}
+
+function attention(p: Scope, h: Tensor, { x, mask }: Context, c: BertConfig): Tensor {
+  const split = (name: string) => nn.splitHeads(dense(p.at(name), h, c.hiddenSize, c), c.heads);
+  const heads = [split("query"), split("key"), split("value")] as const;
+  return nn.attend(p, heads, { mask, rate: c.attentionDropout, noise: x.dropout });
+}
+
+const dense = (p: Scope, x: Tensor, size: number, c: BertConfig): Tensor =>
+  nn.linear(p, x, size, { init: nn.normal(c.initialDeviation) });
+
+function logits(p: Scope, hidden: Tensor, c: BertConfig): Tensor {
+  const at = p.at("cls.predictions");
+  const transformed = activations[c.activation](dense(at.at("transform.dense"), hidden, c.hiddenSize, c));
+  const h = nn.layerNorm(at.at("transform.LayerNorm"), transformed, c.epsilon);
+  return h.matmul(words(p, c).T).add(at.param("bias", [c.vocabSize], nn.zeros));
+}
+
+export const bert: Family<BertConfig> = {
+  name: "bert",
+  summary: "Reads a text in both directions: classifies, compares and finds.",
+  objective: "masked",
+  config: bertConfig,
+  presets,
+  derive: (dial) =>
+    bertConfig.parse({ vocabSize: dial.vocabSize, contextLength: dial.contextLength, ...proportions(dial) }),
+  body,
+  logits,
+  poolings: ["mean", "cls"],
+  pooled(p, hidden, { segments, pooling }, c) {
+    const y = pool(hidden, segments, pooling);
+    return pooling === "cls" ? dense(p.at("bert.pooler.dense"), y, c.hiddenSize, c).tanh() : y;
+  },
+  decays: (name) => !/(^|\.)LayerNorm\.weight$|(^|\.)bias$/.test(name),
+  recognises,
+  fromPublic: (json) => configFromPublic(json, bertConfig),
+  toPublic,
+  fromPublicName,
+  toPublicName,
+};

@@ -1,0 +1,25 @@
+/** The model families, by name. */
+import { fail } from "../ir/index.js";
+import { bert } from "./bert.js";
+import type { Family, PublicConfig } from "./family.js";
+import { gpt } from "./gpt.js";
+
+// biome-ignore lint/suspicious/noExplicitAny: each family has a config of its own
+export type AnyFamily = Family<any>;
+export const families = { gpt, bert } satisfies Record<string, AnyFamily>;
+
+/** The family a public config.json belongs to. Throws `config` when there is none. */
+export function familyOf(json: PublicConfig): AnyFamily {
+  const found = Object.values<AnyFamily>(families).find((family) => family.recognises(json));
+  if (found) return found;
+  const type = JSON.stringify(json["model_type"] ?? null);
+  throw fail("config", `config.json: model_type ${type} is not one plinth has`, "supported: gpt2, bert");
+}
+
+/** A preset of any family by its name: `bert-tiny`. Throws `config` and lists them. */
+export function presetNamed(name: string): { readonly family: AnyFamily; readonly config: unknown } {
+  for (const family of Object.values<AnyFamily>(families))
+    if (Object.hasOwn(family.presets, name)) return { family, config: family.presets[name] };
+  const known = Object.values<AnyFamily>(families).flatMap((family) => Object.keys(family.presets));
+  throw fail("config", `there is no preset ${JSON.stringify(name)}`, `one of: ${known.join(", ")}`);
+}

@@ -1,0 +1,67 @@
+/** Scaled dot-product attention (Vaswani et al. 2017): heads, masks, and dropout on the probabilities. */
+import { constant, f32, i32, type Scope, scalar, type Tensor } from "../ir/index.js";
+import { attention, where } from "../ops/index.js";
+import { dropout, type Noise } from "./layers.js";
+
+// finite: a row of nothing but -Infinity would be NaN after softmax
+const hidden = -1e9;
+
+/** [B T D] -> [B H T D/H]. */
+export function splitHeads(x: Tensor, heads: number): Tensor {
+  const [B, T, D] = x.dims("B T D");
+  return x.reshape([B, T, heads, D / heads]).transpose([0, 2, 1, 3]);
+}
+
+/** Queries, keys and values of one fused projection [B T 3D] -> three [B H T D/H]. */
+export function splitFused(x: Tensor, heads: number): [q: Tensor, k: Tensor, v: Tensor] {
+  const [B, T, threeD] = x.dims("B T 3D");
+  const size = threeD / 3 / heads;
+  const parts = x.reshape([B, T, 3, heads, size]).transpose([2, 0, 3, 1, 4]).split(0, [1, 1, 1]);
+  const [q, k, v] = parts.map((part) => part.reshape([B, heads, T, size])) as [Tensor, Tensor, Tensor];
+  return [q, k, v];
+}
+
+/** Where each position may look, as numbers added to the scores: f32 [T T], or [B 1 T T] with segments; undefined when everywhere. */
+export function attentionMask(
+  length: number,
+  { causal, segments }: { causal: boolean; segments?: Tensor | undefined },
+): Tensor | undefined {
+  const past = causal ? pastMask(length) : undefined;
+  if (!segments) return past;
+  const [B, T] = segments.dims("B T");
+  const same = segments.reshape([B, 1, T, 1]).equal(segments.reshape([B, 1, 1, T]));
+  return where(same, past ?? scalar(0), scalar(hidden));
+}
+
+function pastMask(T: number): Tensor {
+  const values = new Float64Array(T * T);
+  for (let query = 0; query < T; query++) values.fill(hidden, query * T + query + 1, (query + 1) * T);
+  return constant(values, f32([T, T]));
+}
+
+/** Positions 0, 1, … of every row: i32 [B T]. */
+export const rowPositions = (B: number, T: number): Tensor =>
+  constant(
+    Array.from({ length: B * T }, (_, i) => i % T),
+    i32([B, T]),
+  );
+
+/** Queries, keys, values [B H T D/H] -> [B T D]. Each query's mean of the values, weighted by softmax(q·k / √(D/H) + mask). */
+export function attend(
+  p: Scope,
+  [q, k, v]: readonly [Tensor, Tensor, Tensor],
+  { mask, rate = 0, noise }: { mask: Tensor | undefined; rate?: number; noise?: Noise | undefined },
+): Tensor {
+  const [B, H, T, size] = q.dims("B H T D/H");
+  const scale = size ** -0.5;
+  const y =
+    noise && rate > 0
+      ? dropout(p, scores(q, k, { mask, scale }).softmax(), { rate, noise }).matmul(v)
+      : attention(q, k, v, mask ?? scalar(0), { scale })[0];
+  return y.transpose([0, 2, 1, 3]).reshape([B, T, H * size]);
+}
+
+const scores = (q: Tensor, k: Tensor, { mask, scale }: { mask: Tensor | undefined; scale: number }): Tensor => {
+  const s = q.matmul(k.T).mul(scale);
+  return mask ? s.add(mask) : s;
+};

@@ -1,0 +1,5 @@
+/** Functions with parameters, and their first values. */
+export { attend, attentionMask, rowPositions, splitFused, splitHeads } from "./attention.js";
+export { initialise, normal, ones, residual, zeros } from "./init.js";
+export { dropout, type Layout, layerNorm, linear, type Noise, rmsNorm } from "./layers.js";
+export { randomStream, streamOf } from "./random.js";

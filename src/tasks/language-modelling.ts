@@ -1,0 +1,62 @@
+/** Language modelling: predict the next token, or the masked ones. */
+import { f32, i32, input, type Scope, type Tensor, u32 } from "../ir/index.js";
+import type { Family } from "../models/index.js";
+import { crossEntropy } from "../ops/index.js";
+
+/** Summed loss in nats over trained tokens, and how many they are: both scalars, so that batches add up exactly. */
+export interface Objective {
+  readonly sum: Tensor;
+  readonly count: Tensor;
+}
+
+export interface LanguageModelling {
+  /** What is fed, by name: ids, segments, positions [B T]; labels and weights, [B T] or [places]; places; seed. */
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly objective: Objective;
+  /** `correct`: summed weight of tokens whose most likely prediction is the label. */
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}
+
+export interface LanguageModellingSizes {
+  readonly batch: number;
+  readonly length: number;
+  /** Masked modelling: how many places of the whole batch may be trained; required there. */
+  readonly places?: number;
+  /** Whether dropout is on; its `seed` (u32 scalar) is then fed. */
+  readonly training?: boolean;
+}
+
+/** The family's own objective on one batch shape. */
+export function languageModelling<C>(
+  family: Family<C>,
+  config: C,
+  { p, ...sizes }: LanguageModellingSizes & { readonly p: Scope },
+): LanguageModelling {
+  const { batch, length, training = false } = sizes;
+  const rows = (name: string) => input(name, i32([batch, length]));
+  const x = { ids: rows("ids"), segments: rows("segments"), positions: rows("positions") };
+  const seed = input("seed", u32([]));
+  const hidden = family.body(p, { ...x, dropout: training ? { seed } : undefined }, config);
+  const flat = hidden.reshape([batch * length, hidden.shape[2]!]);
+  const masked = family.objective === "masked";
+  const places = input("places", i32([sizes.places ?? batch * length]));
+  const shape = masked ? places.shape : [batch, length];
+  const labels = input("labels", i32(shape));
+  const weights = input("weights", f32(shape));
+  const logits = family.logits(p, masked ? flat.gather(places) : flat, config);
+  return {
+    inputs: { ...x, labels, weights, ...(masked && { places }), ...(training && { seed }) },
+    ...weighted(logits, labels, weights),
+  };
+}
+
+function weighted(logits: Tensor, labels: Tensor, weights: Tensor): Pick<LanguageModelling, "objective" | "outputs"> {
+  const n = [logits.shape[0]!];
+  const [answer, weight] = [labels.reshape(n), weights.reshape(n)];
+  const [loss] = crossEntropy(logits, answer);
+  const hits = logits.argmax(1).equal(answer).cast("f32");
+  return {
+    objective: { sum: loss.mul(weight).sum(), count: weight.sum() },
+    outputs: { correct: hits.mul(weight).sum() },
+  };
+}

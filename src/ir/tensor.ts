@@ -70,14 +70,17 @@ export function nodes(roots: readonly Tensor[]): Node[] {
   return order;
 }
 
-/** Rebuild `roots`: after a node's inputs were rebuilt, `f` says what its outputs become (itself, by default). */
-export function rewrite(roots: readonly Tensor[], f: (node: Node) => readonly Tensor[] | undefined): Tensor[] {
+/** Rebuild `roots`: after a node's inputs were rebuilt, `f` says what its outputs become (itself, by default); it also sees the node as it was. */
+export function rewrite(
+  roots: readonly Tensor[],
+  f: (node: Node, original: Node) => readonly Tensor[] | undefined,
+): Tensor[] {
   const done = new Map<Tensor, Tensor>();
   for (const node of nodes(roots)) {
     const inputs = node.inputs.map((x) => done.get(x)!);
     const same = inputs.every((x, i) => x === node.inputs[i]);
     const next = same ? node : new Node(node.op, inputs, node.attrs, node.types);
-    const outputs = f(next) ?? next.outputs;
+    const outputs = f(next, node) ?? next.outputs;
     node.outputs.forEach((t, i) => {
       done.set(t, outputs[i]!);
     });

@@ -1,0 +1,2 @@
+/** Gradients. */
+export { grad } from "./grad.js";

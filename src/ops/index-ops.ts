@@ -1,0 +1,125 @@
+/** Ops that read and write by index. */
+import { constant, fail, type Op, op, type Shape, show, size, type Tensor } from "../ir/index.js";
+
+/** Rows of `rows` by index along axis 0: `[V …]` by i32 `[…ids]` to `[…ids …]`; the gradient adds them back. */
+export const gather: Op<[rows: Tensor, ids: Tensor]> = op<[rows: Tensor, ids: Tensor]>({
+  name: "gather",
+  type([rows, ids]) {
+    if (ids.dtype !== "i32" && ids.dtype !== "i64")
+      throw fail("dtype", `gather: indices are ${show(ids)}, not whole numbers`);
+    if (!rows.shape.length) throw fail("shape", "gather: a scalar has no rows");
+    return { dtype: rows.dtype, shape: [...ids.shape, ...rows.shape.slice(1)] };
+  },
+  ref([rows, ids], _, [out]) {
+    const n = size(rows.shape.slice(1));
+    const y = new Float64Array(size(out!.shape));
+    ids.data.forEach((id, i) => {
+      const at = inside("gather", id, rows.shape[0]!) * n;
+      y.set(rows.data.subarray(at, at + n), i * n);
+    });
+    return y;
+  },
+  vjp: (g, [rows, ids]) => [scatterAdd(constant(0, rows.type), ids, g), null],
+  onnx: "Gather",
+  cost: () => 0,
+  samples: [{ inputs: [[4, 3], ids([2, 2], 4)] }, { inputs: [[4], ids([3], 4)] }],
+});
+
+/** `base [V …]` with each row of `updates [N… …]` added at its index `ids [N…]`; indices may repeat. */
+export const scatterAdd: Op<[base: Tensor, ids: Tensor, updates: Tensor]> = op<
+  [base: Tensor, ids: Tensor, updates: Tensor]
+>({
+  name: "scatterAdd",
+  type([base, ids, updates]) {
+    const want = [...ids.shape, ...base.shape.slice(1)];
+    if (want.join() !== updates.shape.join())
+      throw fail(
+        "shape",
+        `scatterAdd: ${show(ids)} into ${show(base)} needs updates [${want.join(",")}], got ${show(updates)}`,
+      );
+    return base;
+  },
+  ref([base, ids, updates]) {
+    const n = size(base.shape.slice(1));
+    const y = base.data.slice();
+    ids.data.forEach((id, i) => {
+      const at = inside("scatterAdd", id, base.shape[0]!) * n;
+      for (let j = 0; j < n; j++) y[at + j]! += updates.data[i * n + j]!;
+    });
+    return y;
+  },
+  vjp: (g, [, ids]) => [g, null, gather(g, ids)],
+  onnx: (e, [base, indices, updates], _, { inputs: [, type] }) => {
+    const shape = [...type!.shape, 1];
+    const column = e.node("Reshape", [wide(e, indices!, type!.dtype), e.constant("i64", [shape.length], shape)]);
+    return e.node("ScatterND", [base!, column, updates!], { reduction: "add" });
+  },
+  cost: ([, , updates]) => size(updates.shape),
+  samples: [{ inputs: [[4, 3], ids([5], 4), [5, 3]] }, { inputs: [[4], ids([2, 3], 4), [2, 3]] }],
+});
+
+/** One element of the last axis for each place of the others: `[… V]` by i32 `[…]` to `[…]`. */
+export const gatherLast: Op<[x: Tensor, ids: Tensor]> = op<[x: Tensor, ids: Tensor]>({
+  name: "gatherLast",
+  type: ([x, at]) => ({ dtype: x.dtype, shape: lead("gatherLast", x.shape, at.shape) }),
+  ref([x, at]) {
+    const n = x.shape.at(-1)!;
+    return at.data.map((id, i) => x.data[i * n + inside("gatherLast", id, n)]!);
+  },
+  vjp: (g, [x, at]) => [scatterLast(constant(0, x.type), at, g), null],
+  onnx: (e, [x, at], _, { inputs: [, type] }) => {
+    const picked = e.node("GatherElements", [x!, column(e, at!, type!.shape)], { axis: -1 });
+    return e.node("Reshape", [picked, e.constant("i64", [type!.shape.length], type!.shape)], { allowzero: 1 });
+  },
+  cost: () => 0,
+  samples: [{ inputs: [[3, 5], ids([3], 5)] }, { inputs: [[2, 3, 5], ids([2, 3], 5)] }],
+});
+
+/** `base [… V]` with `updates […]` added, one at index `ids […]` of each last axis. */
+export const scatterLast: Op<[base: Tensor, ids: Tensor, updates: Tensor]> = op<
+  [base: Tensor, ids: Tensor, updates: Tensor]
+>({
+  name: "scatterLast",
+  type: ([base, at, updates]) => {
+    lead("scatterLast", base.shape, at.shape);
+    lead("scatterLast", base.shape, updates.shape);
+    return base;
+  },
+  ref([base, at, updates]) {
+    const n = base.shape.at(-1)!;
+    const y = base.data.slice();
+    at.data.forEach((id, i) => {
+      y[i * n + inside("scatterLast", id, n)]! += updates.data[i]!;
+    });
+    return y;
+  },
+  vjp: (g, [, at]) => [g, null, gatherLast(g, at)],
+  onnx: (e, [base, at, updates], _, { inputs: [, type] }) =>
+    e.node("ScatterElements", [base!, column(e, at!, type!.shape), column(e, updates!, type!.shape)], {
+      axis: -1,
+      reduction: "add",
+    }),
+  cost: ([, at]) => size(at.shape),
+  samples: [{ inputs: [[3, 5], ids([3], 5), [3]] }, { inputs: [[2, 3, 5], ids([2, 3], 5), [2, 3]] }],
+});
+
+function ids(shape: Shape, high: number) {
+  return { shape, dtype: "i32", low: 0, high } as const;
+}
+function lead(name: string, x: Shape, at: Shape): Shape {
+  if (x.slice(0, -1).join() !== at.join() || !x.length)
+    throw fail(
+      "shape",
+      `${name}: one index for each of [${x.slice(0, -1).join(",")}] is needed, got [${at.join(",")}]`,
+    );
+  return at;
+}
+function inside(name: string, id: number, n: number): number {
+  const at = id < 0 ? id + n : id;
+  if (!(at >= 0 && at < n)) throw fail("feed", `${name}: index ${id} is outside 0 to ${n - 1}`);
+  return at;
+}
+type E = Parameters<Extract<NonNullable<typeof gather.onnx>, (...a: never[]) => unknown>>[0];
+const column = (e: E, name: string, shape: Shape) =>
+  e.node("Reshape", [name, e.constant("i64", [shape.length + 1], [...shape, 1])], { allowzero: 1 });
+const wide = (e: E, name: string, dtype: string) => (dtype === "i64" ? name : e.node("Cast", [name], { to: 7 }));

@@ -1,0 +1,15 @@
+/** The op table, and the methods it installs on tensors. */
+import "./methods.js";
+
+export { geluErf, gelu, logSoftmax, silu, softmax } from "./activation.js";
+export { attention, rotary } from "./attention.js";
+export { broadcast } from "./broadcast.js";
+export { add, detach, mul, neg, where } from "./elementwise.js";
+export { gather, gatherLast, scatterAdd, scatterLast } from "./index-ops.js";
+export { type MatmulAttrs, matmul, swapped } from "./linalg.js";
+export { crossEntropy } from "./loss.js";
+export { layerNorm, rmsNorm } from "./norm.js";
+export { dropout, mix, uniform } from "./random.js";
+export { argmax, max, type ReduceAttrs, sum } from "./reduce.js";
+export { concat, expand, reshape, slice, split, transpose } from "./shape.js";
+export { familyOf, table } from "./table.js";

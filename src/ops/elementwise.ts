@@ -72,6 +72,7 @@ const unary = (
   f: (x: number) => number,
   vjp: (g: Tensor, x: Tensor, y: Tensor) => Tensor | null,
   low = 0.5,
+  learns = true,
 ): Op<[Tensor]> =>
   op<[Tensor]>({
     name,
@@ -79,7 +80,10 @@ const unary = (
     type: ([x]) => x,
     ref: ([x]) => x.data.map(f),
     vjp: (g, [x], y) => [vjp(g, x, y)],
-    samples: [{ inputs: [{ shape: [2, 3], low, high: 1.5 }] }, { inputs: [{ shape: [], low, high: 1.5 }] }],
+    samples: [
+      { inputs: [{ shape: [2, 3], low, high: 1.5 }], grad: learns },
+      { inputs: [{ shape: [], low, high: 1.5 }], grad: learns },
+    ],
   });
 
 /** The number `x`, in the type of `like`. */
@@ -172,6 +176,8 @@ export const detach = unary(
   "Identity",
   (x) => x,
   () => null,
+  0.5,
+  false,
 );
 
 /** Elements of `a` where `condition` holds, of `b` elsewhere; all three broadcast. */

@@ -67,7 +67,7 @@ export const sum: Op<[Tensor], ReduceAttrs> = op<[Tensor], ReduceAttrs>({
 export const max: Op<[Tensor], ReduceAttrs> = op<[Tensor], ReduceAttrs>({
   name: "max",
   type: ([x], a) => ({ dtype: x.dtype, shape: reduced("max", x, a) }),
-  ref: ([x], { axes }, [out]) => fold(x, axes, Number.NEGATIVE_INFINITY, Math.max, cells(out!)),
+  ref: ([x], { axes }, [out]) => fold(x, axes, Number.NEGATIVE_INFINITY, (a, b) => Math.max(a, b), cells(out!)),
   vjp: (g, [x], y, { axes }) => {
     const back = (t: Tensor) => reshape(t, { shape: kept(x.shape, axes) });
     return [where(equal(x, back(y)), back(g), lift(0, g))];
@@ -86,7 +86,7 @@ export const argmax: Op<[Tensor], { readonly axis: number }> = op<[Tensor], { re
   name: "argmax",
   type: ([x], { axis }) => ({ dtype: "i32", shape: reduced("argmax", x, { axes: [axis], keep: false }) }),
   ref([x], { axis }, [out]) {
-    const best = fold(x, [axis], Number.NEGATIVE_INFINITY, Math.max, cells(out!));
+    const best = fold(x, [axis], Number.NEGATIVE_INFINITY, (a, b) => Math.max(a, b), cells(out!));
     const stride = x.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
     const n = x.shape[axis]!;
     const y = new Float64Array(best.length).fill(-1);

@@ -63,7 +63,7 @@ const answers = {
       executionProviders: ["cpu"],
       ...(threads ? { intraOpNumThreads: threads } : {}),
       graphOptimizationLevel: "all",
-      logSeverityLevel: 3,
+      logSeverityLevel: 4,
       // a vanishing gradient in denormal numbers is tens of times slower and no more exact
       extra: { session: { set_denormal_as_zero: "1" } },
     });

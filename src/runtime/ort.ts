@@ -1,7 +1,7 @@
 /** The ort engine: ONNX Runtime on the CPU, in a worker thread, so that the event loop never waits for a step. */
 import { fail, type Nd, type PlinthError, type Program, show, type Type } from "../ir/index.js";
 import { type Emitted, emit, speaks } from "../onnx/index.js";
-import { prepare } from "./prepare-temporary.js";
+import { prepare } from "../passes/index.js";
 import { checkData, checkFeeds, checkState } from "./check.js";
 import type { Engine, Probe, Session, State } from "./engine.js";
 import type { Loaded } from "./ort-protocol.js";
@@ -71,7 +71,7 @@ async function session(
   const compile = (program: Program): Compiled => {
     const known = programs.get(program);
     if (known) return known;
-    const emitted = emit(prepare(program, { keep: speaks }), { contrib });
+    const emitted = emit(prepare(program, speaks), { contrib });
     const id = count++;
     const ready = thread.ask({ kind: "load", id, load: loaded(program, emitted), threads }, [emitted.bytes.buffer]);
     ready.catch(() => {});
@@ -110,10 +110,7 @@ async function session(
     },
     write,
     names: () => [...held.keys()],
-    async [Symbol.asyncDispose]() {
-      held.clear();
-      await thread.close();
-    },
+    [Symbol.asyncDispose]: () => thread.close(),
   };
 }
 

@@ -107,7 +107,7 @@ function logits(p: Scope, hidden: Tensor, c: BertConfig): Tensor {
   return h.matmul(words(p, c).T).add(at.param("bias", [c.vocabSize], nn.zeros));
 }
 
-export const bert: Family<BertConfig> = {
+export const bert: Family<BertConfig> & { readonly presets: typeof presets } = {
   name: "bert",
   summary: "Reads a text in both directions: classifies, compares and finds.",
   objective: "masked",

@@ -48,12 +48,12 @@ const presets = {
   "gpt-12m": preset(4096, 256, 6, 6, 384),
   "gpt-34m": preset(16_384, 512, 8, 8, 512),
   gpt2: preset(50_257, 1024, 12, 12, 768),
-  "modern-3m": {
+  "modern-3m": gptConfig.parse({
     ...preset(8192, 256, 4, 6, 192),
     activation: "swiglu",
     norm: "rmsNorm",
     positions: "rotary",
-  } as GptConfig,
+  }),
 };
 
 const innerSize = (c: GptConfig): number =>
@@ -116,7 +116,8 @@ function mlp(p: Scope, h: Tensor, c: GptConfig): Tensor {
 const project = (p: Scope, y: Tensor, c: GptConfig): Tensor =>
   nn.linear(p, y, c.hiddenSize, { layout: "in-out", init: nn.residual(c.initialDeviation, c.layers) });
 
-const norm = (p: Scope, h: Tensor, c: GptConfig): Tensor => nn[c.norm](p, h, c.epsilon);
+const norms = { layerNorm: nn.layerNorm, rmsNorm: nn.rmsNorm };
+const norm = (p: Scope, h: Tensor, c: GptConfig): Tensor => norms[c.norm](p, h, c.epsilon);
 
 function logits(p: Scope, hidden: Tensor, c: GptConfig): Tensor {
   const table = c.tied
@@ -125,7 +126,7 @@ function logits(p: Scope, hidden: Tensor, c: GptConfig): Tensor {
   return hidden.matmul(table.T);
 }
 
-export const gpt: Family<GptConfig> = {
+export const gpt: Family<GptConfig> & { readonly presets: typeof presets } = {
   name: "gpt",
   summary: "Predicts the next token: writes text, and reads it from left to right.",
   objective: "causal",

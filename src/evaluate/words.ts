@@ -1,0 +1,143 @@
+/** Numbers and results as people read them: one place, so that the report and the terminal say the same. */
+import type { Curve } from "./curve.js";
+import type { Efficiency, Payback, SizeResult } from "./efficiency.js";
+import type { Bounded, BoundedRange, Range } from "./statistics.js";
+
+const scales = [
+  [1e18, "E"],
+  [1e15, "P"],
+  [1e12, "T"],
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e3, "k"],
+] as const;
+
+/** Three significant digits, trailing zeros kept: 12.0, 3.46, 512. */
+export const three = (x: number): string =>
+  x === 0 ? "0" : Math.abs(x) >= 999.5 ? Math.round(x).toLocaleString("en") : x.toPrecision(3).replace(/e.*/, "");
+
+function scaledBy(x: number, unit: string, from = 1e3): string {
+  const found = x >= from ? scales.find(([scale]) => x >= scale * 0.9995) : undefined;
+  return found ? `${three(x / found[0])} ${found[1]}${unit}` : `${three(x)}${unit && ` ${unit}`}`;
+}
+/** 94,000; 3.60 M. */
+export const count = (n: number): string => (n < 1e6 ? Math.round(n).toLocaleString("en") : scaledBy(n, ""));
+export const flops = (n: number): string => scaledBy(n, "FLOP");
+export const joules = (n: number): string => scaledBy(n, "J");
+export const bytes = (n: number): string => scaledBy(n, "B");
+/** 0.52 s; 42.0 s; 3 min 20 s; 1 h 10 min. */
+export function seconds(s: number): string {
+  if (s < 99.5) return `${s < 10 ? s.toFixed(2) : s.toFixed(1)} s`;
+  const whole = Math.round(s);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  const minutes = Math.round(whole / 60);
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+export const expense = { flops, seconds, joules } as const;
+
+/** A score or a loss: three decimals below 10, three digits above. */
+export const score = (x: number): string => (Math.abs(x) < 10 ? x.toFixed(3) : three(x));
+/** A difference of scores with its sign, a true minus. */
+export const signed = (x: number): string => `${x < 0 ? "−" : "+"}${score(Math.abs(x))}`;
+export const percent = (x: number): string => `${(100 * x).toFixed(x < 0.1 ? 1 : 0)} %`;
+
+const digits = (x: number): string => (x >= 99.5 ? Math.round(x).toLocaleString("en") : x.toPrecision(2));
+const marks = { exact: "", "at least": "≥ ", "at most": "≤ " } as const;
+/** 5.3×, ≥ 16×, ≤ 0.50×. */
+export const times = (x: Bounded): string => `${marks[x.bound]}${digits(x.value)}×`;
+/** minimum – median – maximum. */
+export const timesRange = (r: BoundedRange | undefined): string =>
+  r ? [r.minimum, r.median, r.maximum].map(times).join(" – ") : "not measured";
+export const scoreRange = (r: Range): string => [r.minimum, r.median, r.maximum].map(score).join(" – ");
+export const signedRange = (r: Range): string => [r.minimum, r.median, r.maximum].map(signed).join(" – ");
+/** "after 12 adaptations", "never". */
+export const payback = ({ adaptations }: Payback): string =>
+  adaptations === null ? "never" : adaptations <= 1 ? "after the first" : `after ${count(Math.ceil(adaptations))}`;
+
+const metricNames: Readonly<Record<string, string>> = {
+  macroF1: "macro-F1",
+  bitsPerByte: "bits per byte",
+  accuracy: "accuracy",
+};
+/** A metric's name in prose. */
+export const metricName = (name: string): string =>
+  metricNames[name] ?? name.replaceAll(/([a-z])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
+
+const bounded = (x: Bounded): string =>
+  x.bound === "exact" ? `${digits(x.value)} times` : `${x.bound} ${digits(x.value)} times`;
+
+/** The first line of a report: what pre-training was worth. */
+export function headline({ headline: at }: Efficiency): string {
+  const labels = at.dataMultiplier?.median;
+  switch (at.verdict) {
+    case "benefit":
+      return labels && labels.bound !== "at most" && labels.value > 1
+        ? `Pre-training was worth ${bounded(labels)} the labels`
+        : "Pre-training was a benefit";
+    case "harm":
+      return "Pre-training did harm here";
+    case "no benefit":
+      return "Pre-training brought no benefit here";
+    default:
+      return "Too few seeds to say what pre-training was worth";
+  }
+}
+
+/** The sentence under the headline, with the numbers. */
+export function summary(efficiency: Efficiency): string {
+  const { size, adapted, scratch, seeds } = efficiency.headline;
+  const name = metricName(efficiency.metric.name);
+  return (
+    `With ${count(size)} labelled examples the adapted network reaches ${name} ${score(adapted.median)}; the same network ` +
+    `from scratch reaches ${score(scratch.median)} (medians of ${seeds.length} seeds).`
+  );
+}
+
+/** The two multipliers and the pay-back of one size, as label and value. */
+export function figures(at: SizeResult): [label: string, value: string][] {
+  const rows: [string, string][] = [
+    ["data multiplier", timesRange(at.dataMultiplier)],
+    ["compute multiplier, FLOPs", timesRange(at.computeMultiplier.flops)],
+    ["compute multiplier, seconds", timesRange(at.computeMultiplier.seconds)],
+  ];
+  if (at.payback) {
+    rows.push(["pre-training repaid, FLOPs", payback(at.payback.flops)]);
+    rows.push(["pre-training repaid, seconds", payback(at.payback.seconds)]);
+  }
+  return rows;
+}
+
+/** What the numbers of a curve cannot say. */
+export function curveLimits(curve: Curve, efficiency: Efficiency): string[] {
+  const { headline: at, sizes, pretraining } = efficiency;
+  const n = at.seeds.length;
+  const error = Math.sqrt(0.25 / Math.max(1, curve.tested.test));
+  const bounds = sizes.some((s) => s.dataMultiplier && s.dataMultiplier.median.bound !== "exact");
+  const perSeed = curve.runs.length / Math.max(1, new Set(curve.runs.map((r) => r.seed)).size);
+  return [
+    `${n} ${n === 1 ? "seed" : "seeds"} a size: if pre-training did nothing, chance alone would still make all of one size better ` +
+      `${n < 1 ? "always" : `one time in ${2 ** n}`}. ${count(perSeed)} runs a seed.`,
+    curve.classes !== undefined
+      ? `Scores come from ${count(curve.tested.test)} test examples: up to ±${percent(1.96 * error)} of each ` +
+        "is the luck of which examples those are, shared by both arms of a pair."
+      : `Scores come from ${count(curve.tested.test)} test examples.`,
+    `Labels counted are those trained on. Both arms also use the labels of ${count(curve.tested.validation)} validation ` +
+      "examples to choose when to stop.",
+    ...(bounds
+      ? ["A multiplier with ≥ or ≤ is a bound: the curve from scratch was not measured far enough to say more."]
+      : []),
+    "Costs to reach a score are read at evaluations, so they are rounded up to the next one for both arms.",
+    curve.energy.measured
+      ? `Energy was read from the processor (${curve.energy.how}); memory cards, screen and cooling are not in it.`
+      : `Energy was not measured but ${curve.energy.how}.`,
+    ...(pretraining?.machine
+      ? [`Pre-training ran on: ${pretraining.machine}. Its seconds and joules compare only with that machine's.`]
+      : []),
+    ...(curve.tuning
+      ? [
+          `Learning rates tried: adapted ${curve.tuning.adapted.join(", ")}; from scratch ${curve.tuning.scratch.join(", ")}; ` +
+            `${curve.tuning.how}. The cost of that search is not in the figures.`,
+        ]
+      : []),
+  ];
+}

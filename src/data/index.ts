@@ -1,0 +1,19 @@
+/** Data: sources, tokenisers, token shards, batches, and the doctor. */
+export type { Batch, Batches } from "./batch.js";
+export { type MaskedOptions, maskedBatches } from "./masked.js";
+export { hash, permutation, type Random, random } from "./random.js";
+export type { Document, Row } from "./row.js";
+export { cachedShards, openShards, type ShardHeader, type ShardOptions, type Tokens, writeShards } from "./shards.js";
+export { loadTokenizer, type Role, type Tokenizer, tokenizerOf, trainTokenizer } from "./tokenizer.js";
+export { type TokenizerJson, type TokenizerKind, tokenizerKinds, type VocabularyOptions } from "./vocabulary.js";
+export {
+  type NounCategory,
+  normalise,
+  nounCategories,
+  type Split,
+  type Synset,
+  synsets,
+  type WordnetOptions,
+  wordnetCategories,
+  wordnetDocuments,
+} from "./wordnet.js";

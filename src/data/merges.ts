@@ -89,7 +89,10 @@ class Pairs {
     for (let i = 0; i + 1 < word.length; i++) {
       const key = word[i]! * 2 ** 26 + word[i + 1]!;
       let pair = this.#table.get(key);
-      if (!pair) this.#table.set(key, (pair = { left: word[i]!, right: word[i + 1]!, count: 0, words: new Set() }));
+      if (!pair) {
+        pair = { left: word[i]!, right: word[i + 1]!, count: 0, words: new Set() };
+        this.#table.set(key, pair);
+      }
       pair.count += by;
       if (by > 0) {
         pair.words.add(w);

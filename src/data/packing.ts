@@ -78,10 +78,10 @@ async function writePacking(name: string, tokens: Tokens, length: number, overhe
       count += row.length;
       for (const piece of row) numbers.push(piece.start, (piece.end - piece.start) * (piece.opens ? 1 : -1));
     }
-    await pieces!.writeFile(Float64Array.from(numbers));
-    await rows!.writeFile(Float64Array.from(firsts));
+    await pieces!.writeFile(bytesOf(numbers));
+    await rows!.writeFile(bytesOf(firsts));
   }
-  await rows!.writeFile(Float64Array.from([count]));
+  await rows!.writeFile(bytesOf([count]));
   for (const file of [pieces!, rows!]) {
     await file.sync();
     await file.close();
@@ -89,6 +89,8 @@ async function writePacking(name: string, tokens: Tokens, length: number, overhe
   // rows last: they are what says that the packing is there
   for (const file of files) await rename(file + partial, file);
 }
+
+const bytesOf = (numbers: readonly number[]) => new Uint8Array(Float64Array.from(numbers).buffer);
 
 /** Documents [from, until) in pieces of at most `room` ids. */
 function cut(tokens: Tokens, from: number, until: number, room: number): Piece[] {

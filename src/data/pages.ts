@@ -5,8 +5,9 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
-const pageBytes = 1 << 16;
-const pagesKept = 32;
+// small pages, since training reads in random order: 4 MB a file at most
+const pageBytes = 1 << 13;
+const pagesKept = 512;
 
 export interface NumberFile {
   readonly length: number;

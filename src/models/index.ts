@@ -1,14 +1,24 @@
 /** Model families, and their files in the public formats. */
 export { type BertConfig, bertConfig } from "./bert.js";
+export { diskError, freeBytes, makeFolder, replaceFile, requireSpace, syncFolder, writing } from "./durable.js";
 export { type AnyFamily, families, familyOf, presetNamed } from "./families.js";
 export {
   type Dial,
   describe,
   type Family,
   type LanguageInputs,
+  type ModelSizes,
   type Pooling,
   type PublicConfig,
   parameterCount,
   parametersOf,
 } from "./family.js";
 export { type GptConfig, gptConfig } from "./gpt.js";
+export { type MatchOptions, matchTypes } from "./match.js";
+export {
+  openSafetensors,
+  type SafetensorsContent,
+  type SafetensorsFile,
+  safetensorsBytes,
+  writeSafetensors,
+} from "./safetensors.js";

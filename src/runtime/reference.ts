@@ -18,7 +18,7 @@ import {
 import { checkData, checkFeeds, checkState } from "./check.js";
 import type { Engine, Session, State } from "./engine.js";
 
-/** A value of the state, kept in float64 between runs. */
+/** A value of the state: numbers of its type, as float64. */
 interface Held extends Exact {
   readonly dtype: Dtype;
 }
@@ -46,7 +46,8 @@ const open = async (state: State): Promise<Session> => {
       const results = evaluate(roots(program), values);
       const outputs = Object.entries(program.outputs).map(([name, t], i) => [name, host(t.dtype, results[i]!)]);
       Object.entries(program.next).forEach(([name, t], i) => {
-        held.set(name, { ...results[outputs.length + i]!, dtype: t.dtype });
+        // rounded to its type, as every other engine and every checkpoint holds it
+        held.set(name, { ...exact(host(t.dtype, results[outputs.length + i]!)), dtype: t.dtype });
       });
       return Object.fromEntries(outputs);
     },

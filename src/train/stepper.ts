@@ -1,0 +1,102 @@
+/** One optimiser step: its batches fetched while the one before computes, its programs run, its numbers read. */
+import { hash } from "../data/index.js";
+import { fail, inputs, type Nd, nameOf, nd, type Program } from "../ir/index.js";
+import type { Training } from "../optim/index.js";
+import type { Session } from "../runtime/index.js";
+import type { Job, TrainBatch } from "./job.js";
+import type { Outcome } from "./watch.js";
+
+/** What a step did. */
+export interface StepResult extends Outcome {
+  readonly batches: readonly TrainBatch[];
+  readonly training: Training;
+  readonly learningRate: number;
+  readonly milliseconds: number;
+  /** Of these, how many were spent waiting for data. */
+  readonly waited: number;
+}
+
+/** Runs the steps of a job in a session. */
+export class Stepper {
+  private ahead: { index: number; batch: Promise<TrainBatch> } | undefined;
+  private readonly wanted = new Map<Program, readonly string[]>();
+  private readonly accumulation: number;
+
+  constructor(
+    private readonly job: Job,
+    private readonly session: Session,
+  ) {
+    this.accumulation = job.accumulation ?? 1;
+  }
+
+  /** Take optimiser step `step`, counting from 1. Throws `labels` when none of its examples has a trained token. */
+  async take(step: number): Promise<StepResult> {
+    const { job, accumulation } = this;
+    const start = performance.now();
+    const learningRate = job.schedule(step);
+    const clock = { learningRate: nd("f32", [], learningRate), step: nd("f32", [], step) };
+    const batches: TrainBatch[] = [];
+    let waited = 0;
+    let training: Training | undefined;
+    let outputs: Readonly<Record<string, Nd>> = {};
+    for (let part = 0; part < accumulation; part++) {
+      const index = (step - 1) * accumulation + part;
+      const asked = performance.now();
+      const batch = await this.fetch(index);
+      waited += performance.now() - asked;
+      batches.push(batch);
+      if (part === accumulation - 1) requireTrained(step, batches);
+      training = typeof job.training === "function" ? job.training(batch) : job.training;
+      const program = accumulation === 1 ? training.step : training.accumulate;
+      // random numbers are a function of the run's seed and the batch's index: there is no state to keep
+      const seed = nd("u32", [], hash(job.seed, index));
+      const running = this.run(program, { ...batch.feeds, ...clock, seed });
+      const last = step === job.steps && part === accumulation - 1;
+      if (!last) this.prepare(index + 1);
+      outputs = await running;
+    }
+    if (accumulation > 1) outputs = await this.run(training!.apply, clock);
+    const number = (name: string) => Number(outputs[name]!.data[0]);
+    return {
+      loss: number("loss"),
+      count: number("count"),
+      gradientNorm: number("gradientNorm"),
+      gradientNorms: outputs["gradientNorms"]!.data as Float32Array,
+      batches,
+      training: training!,
+      learningRate,
+      milliseconds: performance.now() - start,
+      waited,
+    };
+  }
+
+  /** Start making the batch of `index`, so that it is there when it is asked for. */
+  private prepare(index: number): void {
+    const batch = (async () => this.job.batches.at(index))();
+    batch.catch(() => undefined); // an error is told when the batch is asked for
+    this.ahead = { index, batch };
+  }
+
+  private async fetch(index: number): Promise<TrainBatch> {
+    if (this.ahead?.index !== index) this.prepare(index);
+    return this.ahead!.batch;
+  }
+
+  /** Run a program with those feeds that it asks for: not every model uses every one that a data set can give. */
+  private run(program: Program, feeds: Readonly<Record<string, Nd>>): Promise<Readonly<Record<string, Nd>>> {
+    const names = this.wanted.get(program) ?? inputs(program).map(nameOf);
+    this.wanted.set(program, names);
+    const chosen = Object.fromEntries(names.flatMap((name) => (feeds[name] ? [[name, feeds[name]]] : [])));
+    return this.session.run(program, chosen);
+  }
+}
+
+function requireTrained(step: number, batches: readonly TrainBatch[]): void {
+  if (batches.some((batch) => batch.tokens > 0)) return;
+  const ids = batches.flatMap((batch) => batch.ids ?? []).slice(0, 3);
+  throw fail(
+    "labels",
+    `step ${step}: no example in its batch has a trained token${ids.length ? ` (${ids.join(", ")})` : ""}`,
+    "run the doctor on the data: labels may be masked, empty, or cut off by the context length",
+  );
+}

@@ -1,0 +1,60 @@
+/** A small but real training job: two layers with dropout that learn which of two circles a point is on. */
+import { random } from "../src/data/index.js";
+import { f32, i32, input, type Nd, nd, param, type Tensor, u32 } from "../src/ir/index.js";
+import { initialise, normal, zeros } from "../src/nn/index.js";
+import { crossEntropy, dropout } from "../src/ops/index.js";
+import { adamw, type Objective, type Rule, schedule, type TrainingOptions, training } from "../src/optim/index.js";
+import type { Job, TrainBatch } from "../src/train/index.js";
+
+export interface ToyOptions extends TrainingOptions {
+  readonly rows?: number;
+  readonly width?: number;
+  readonly rule?: Rule;
+  readonly steps?: number;
+  readonly accumulation?: number;
+}
+
+/** Points around two circles, labelled by circle; the batch of an index is always the same. */
+export function circles(rows: number): { at(index: number): TrainBatch } {
+  const at = (index: number): TrainBatch => {
+    const { uniform: draw } = random(5, index);
+    const labels = Array.from({ length: rows }, () => Math.floor(draw() * 2));
+    const x = labels.flatMap((label) => {
+      const [angle, radius] = [draw() * 2 * Math.PI, 0.6 + label + 0.2 * draw()];
+      return [radius * Math.cos(angle), radius * Math.sin(angle)];
+    });
+    const feeds: Record<string, Nd> = {
+      x: nd("f32", [rows, 2], x),
+      labels: nd("i32", [rows], labels),
+      weights: nd("f32", [rows], 1),
+    };
+    return { feeds, tokens: rows, examples: rows, ids: labels.map((_, i) => `${index}:${i}`) };
+  };
+  return { at };
+}
+
+/** What the network learns; `losses` has one for each point. */
+export function network(rows: number, width: number): { objective: Objective; losses: Tensor; logits: Tensor } {
+  const x = input("x", f32([rows, 2]));
+  const hidden = x.matmul(param("hidden.weight", [2, width], normal(0.5))).add(param("hidden.bias", [width], zeros));
+  const kept = dropout(hidden.tanh(), input("seed", u32([])), { rate: 0.1, stream: 1 });
+  const logits = kept.matmul(param("head.weight", [width, 2], normal(0.5))).add(param("head.bias", [2], zeros));
+  const [losses] = crossEntropy(logits, input("labels", i32([rows])));
+  const weights = input("weights", f32([rows]));
+  return { objective: { sum: losses.mul(weights).sum(), count: weights.sum() }, losses, logits };
+}
+
+/** A job without its engine and folder. */
+export function toyJob(options: ToyOptions = {}): Omit<Job, "engine" | "folder"> {
+  const { rows = 16, width = 8, rule = adamw(), steps = 20, accumulation = 1, ...rest } = options;
+  const programs = training(network(rows, width).objective, rule, { clip: 1, ...rest });
+  return {
+    training: programs,
+    state: initialise(programs.trainable, 3),
+    batches: circles(rows),
+    steps,
+    schedule: schedule({ kind: "cosine", learningRate: 0.1, steps, warmupSteps: 4 }),
+    accumulation,
+    seed: 7,
+  };
+}

@@ -1,7 +1,7 @@
 /** The model families, by name. */
 import { fail } from "../ir/index.js";
 import { bert } from "./bert.js";
-import type { Family, PublicConfig } from "./family.js";
+import type { Family, ModelSizes, PublicConfig } from "./family.js";
 import { gpt } from "./gpt.js";
 
 // biome-ignore lint/suspicious/noExplicitAny: each family has a config of its own
@@ -17,9 +17,9 @@ export function familyOf(json: PublicConfig): AnyFamily {
 }
 
 /** A preset of any family by its name: `bert-tiny`. Throws `config` and lists them. */
-export function presetNamed(name: string): { readonly family: AnyFamily; readonly config: unknown } {
+export function presetNamed(name: string): { readonly family: AnyFamily; readonly config: ModelSizes } {
   for (const family of Object.values<AnyFamily>(families))
-    if (Object.hasOwn(family.presets, name)) return { family, config: family.presets[name] };
+    if (Object.hasOwn(family.presets, name)) return { family, config: family.presets[name] as ModelSizes };
   const known = Object.values<AnyFamily>(families).flatMap((family) => Object.keys(family.presets));
   throw fail("config", `there is no preset ${JSON.stringify(name)}`, `one of: ${known.join(", ")}`);
 }

@@ -26,7 +26,16 @@ export interface Dial {
   readonly contextLength: number;
 }
 
-export interface Family<C> {
+/** What every config says. */
+export interface ModelSizes {
+  readonly vocabSize: number;
+  readonly contextLength: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly hiddenSize: number;
+}
+
+export interface Family<C extends ModelSizes> {
   readonly name: string;
   readonly summary: string;
   readonly objective: "causal" | "masked";
@@ -59,18 +68,18 @@ export interface Family<C> {
 export type PublicConfig = Readonly<Record<string, unknown>>;
 
 /** Every parameter of a model: its body and its language-model head. */
-export function parametersOf<C>(family: Family<C>, config: C): Tensor[] {
+export function parametersOf<C extends ModelSizes>(family: Family<C>, config: C): Tensor[] {
   const p = new Scope();
   const hidden = family.body(p, { ids: input("ids", i32([1, 1])) }, config);
   return params([family.logits(p, hidden.reshape([1, hidden.shape[2]!]), config)]);
 }
 
 /** The number of parameters of a model, head included. */
-export const parameterCount = <C>(family: Family<C>, config: C): number =>
+export const parameterCount = <C extends ModelSizes>(family: Family<C>, config: C): number =>
   parametersOf(family, config).reduce((sum, t) => sum + size(t.shape), 0);
 
 /** A config as lines of `name value`, with its number of parameters: what the size dial prints. */
-export function describe<C>(family: Family<C>, config: C): string {
+export function describe<C extends ModelSizes>(family: Family<C>, config: C): string {
   const rows = Object.entries({ parameters: parameterCount(family, config), ...config });
   return rows.map(([name, value]) => `${name.padEnd(18)} ${value}`).join("\n");
 }

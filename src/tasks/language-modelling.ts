@@ -1,6 +1,6 @@
 /** Language modelling: predict the next token, or the masked ones. */
 import { f32, i32, input, nameOf, inputs as reached, type Scope, type Tensor, u32 } from "../ir/index.js";
-import type { Family } from "../models/index.js";
+import type { Family, ModelSizes } from "../models/index.js";
 import { crossEntropy } from "../ops/index.js";
 import type { Objective } from "../optim/index.js";
 
@@ -23,7 +23,7 @@ export interface LanguageModellingSizes {
 }
 
 /** The family's own objective on one batch shape. */
-export function languageModelling<C>(
+export function languageModelling<C extends ModelSizes>(
   family: Family<C>,
   config: C,
   { p, ...sizes }: LanguageModellingSizes & { readonly p: Scope },

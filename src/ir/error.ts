@@ -17,6 +17,7 @@ export const codes = {
   leakage: "the same example is on both sides of a split",
   checkpoint: "a checkpoint or weights file is truncated, foreign or does not fit",
   base: "an adapter does not belong to this base model",
+  parity: "a merged, quantised or exported model answers differently",
   target: "a selection of parameters matches nothing",
   "non-finite": "a loss, gradient or weight is not a finite number",
   "no-gradient": "a trainable parameter gets no gradient or does not move",

@@ -51,7 +51,10 @@ test.each(fixture.cases)(
     const names = Object.keys(end);
     const after = follow(rules[rule](options), names, o);
     // both sides are float64: what is left is the order of rounding over five steps
-    for (const n of names) after.get(n)!.data.forEach((x, i) => expect(Math.abs(x - end[n]![i]!)).toBeLessThan(1e-12));
+    for (const n of names)
+      after.get(n)!.data.forEach((x, i) => {
+        expect(Math.abs(x - end[n]![i]!)).toBeLessThan(1e-12);
+      });
   },
 );
 

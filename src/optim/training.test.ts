@@ -102,7 +102,9 @@ test("eight parts of one row and one part of eight rows give the same weights, h
     for (const name of ["loss", "gradientNorm"]) expect(eight[name]!.data[0]).toBeCloseTo(one[name]!.data[0]!, 12);
   }
   for (const name of [...whole.weights, ...whole.state.keys()])
-    a.get(name)!.data.forEach((x, i) => expect(Math.abs(x - b.get(name)!.data[i]!)).toBeLessThan(1e-12));
+    a.get(name)!.data.forEach((x, i) => {
+      expect(Math.abs(x - b.get(name)!.data[i]!)).toBeLessThan(1e-12);
+    });
   for (const name of part.accumulators.keys()) expect(b.get(name)!.data.every((x) => x === 0)).toBe(true);
 });
 

@@ -4,3 +4,4 @@ export { dedupe } from "./dedupe.js";
 export { fold } from "./fold.js";
 export { lower } from "./lower.js";
 export { prepare } from "./prepare.js";
+export { splitLowRank } from "./split-low-rank.js";

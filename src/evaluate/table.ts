@@ -26,7 +26,14 @@ export function renderTable(table: Table, { width = 100 }: { readonly width?: nu
       .trimEnd();
   const rule = widths.map((w) => "─".repeat(w)).join("  ");
   const [header, ...body] = grid;
-  return [printable(table.title), "", line(header!), rule, ...body.map(line), ...(table.note ? ["", table.note] : [])].join("\n");
+  return [
+    printable(table.title),
+    "",
+    line(header!),
+    rule,
+    ...body.map(line),
+    ...(table.note ? ["", table.note] : []),
+  ].join("\n");
 }
 
 function pad(text: string, width: number, align: "left" | "right"): string {
@@ -47,7 +54,8 @@ function take(text: string, width: number): string {
 /** Text from data may hold escape sequences: a terminal must not obey them. */
 const printable = (text: string): string => text.replaceAll(/\s+/g, " ").replaceAll(/[\p{Cc}\p{Cs}]/gu, "\uFFFD");
 
-const wide = /[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6\u{1F300}-\u{1FAFF}\u{20000}-\u{3FFFD}]/u;
+const wide =
+  /[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6\u{1F300}-\u{1FAFF}\u{20000}-\u{3FFFD}]/u;
 /** Columns that text takes on a terminal. */
 function columns(text: string): number {
   let n = 0;

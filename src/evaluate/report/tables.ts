@@ -17,7 +17,6 @@ import {
   scoreRange,
   seconds,
   signedRange,
-  three,
   timesRange,
 } from "../words.js";
 
@@ -221,5 +220,3 @@ export function factTables(facts: ReportFacts): Table[] {
 }
 
 const capital = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1);
-/** A number of three digits for a caption. */
-export const brief = three;

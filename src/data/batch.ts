@@ -8,7 +8,10 @@ export interface Batch {
   readonly tokens: number;
   /** Rows that are not filler. */
   readonly examples: number;
+  /** The ids of its examples, where they have one. */
   readonly ids?: readonly string[];
+  /** How many of its examples have nothing to learn from. */
+  readonly untrained?: number;
 }
 
 export interface Batches {
@@ -16,6 +19,13 @@ export interface Batches {
   at(index: number): Batch | Promise<Batch>;
   /** Batches in which every example has come once. */
   readonly perEpoch: number;
+}
+
+/** Batches read from token shards. */
+export interface CorpusBatches extends Batches {
+  /** Rows of one context in the corpus. */
+  readonly rows: number;
+  close(): void;
 }
 
 /** One row of a batch: which example, in which pass over the data; undefined fills up the last batch of an evaluation. */

@@ -1,6 +1,17 @@
 /** Data: sources, tokenisers, token shards, batches, and the doctor. */
-export type { Batch, Batches } from "./batch.js";
-export { type MaskedOptions, maskedBatches } from "./masked.js";
+export type { Batch, Batches, CorpusBatches } from "./batch.js";
+export { type CausalOptions, causalBatches } from "./causal.js";
+export {
+  type ClassificationBatches,
+  type ClassificationOptions,
+  classificationBatches,
+  type Example,
+  type Examples,
+  encodeExamples,
+} from "./classification.js";
+export { type MaskedBatches, type MaskedOptions, maskedBatches } from "./masked.js";
+export { type Overflow, type OverflowReport, overflows } from "./overflow.js";
+export { type Prefetched, prefetch } from "./prefetch.js";
 export { hash, permutation, type Random, random } from "./random.js";
 export type { Document, Row } from "./row.js";
 export { cachedShards, openShards, type ShardHeader, type ShardOptions, type Tokens, writeShards } from "./shards.js";

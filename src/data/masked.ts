@@ -1,6 +1,6 @@
 /** Batches for a masked language model: hide some of the words, ask for them back (Devlin et al., 2018). */
 import { fail, type Nd, nd } from "../ir/index.js";
-import { type Batches, placesOf } from "./batch.js";
+import { type CorpusBatches, placesOf } from "./batch.js";
 import { type Packing, pack } from "./packing.js";
 import { type Random, random } from "./random.js";
 import type { Tokens } from "./shards.js";
@@ -28,12 +28,17 @@ export interface MaskedOptions {
   readonly shuffle?: boolean;
 }
 
+export interface MaskedBatches extends CorpusBatches {
+  /** M: the places of every batch. */
+  readonly places: number;
+}
+
 /**
  * Rows of whole documents, each [CLS] … [SEP] in a segment of its own. Feeds: `ids segments positions` i32 [B T],
  * `places labels` i32 [M] and `weights` f32 [M], where places index B·T. What is hidden depends on the
  * seed, the epoch and the row alone, so an evaluation is the same for every batch size. Throws "tokenizer" without [MASK].
  */
-export async function maskedBatches(tokens: Tokens, o: MaskedOptions): Promise<Batches & { close(): void }> {
+export async function maskedBatches(tokens: Tokens, o: MaskedOptions): Promise<MaskedBatches> {
   const { cls, sep, mask } = o.tokenizer.special;
   if (mask === undefined || cls === undefined || sep === undefined)
     throw fail(
@@ -73,7 +78,7 @@ export async function maskedBatches(tokens: Tokens, o: MaskedOptions): Promise<B
     }
     return { feeds: { ids, segments, positions, places, labels, weights }, tokens: used, examples };
   };
-  return { at, perEpoch: Math.ceil(packing.rows / B), close: packing.close };
+  return { at, perEpoch: Math.ceil(packing.rows / B), rows: packing.rows, places: M, close: packing.close };
 }
 
 interface RowFeeds {

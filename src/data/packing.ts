@@ -73,7 +73,7 @@ async function writePacking(name: string, tokens: Tokens, length: number, overhe
     const until = Math.min(document + windowSize, tokens.header.documents);
     const firsts: number[] = [];
     const numbers: number[] = [];
-    for (const row of fit(cut(tokens, document, until, length - overhead), length, overhead)) {
+    for (const row of bestFit(cut(tokens, document, until, length - overhead), length, overhead)) {
       firsts.push(count);
       count += row.length;
       for (const piece of row) numbers.push(piece.start, (piece.end - piece.start) * (piece.opens ? 1 : -1));
@@ -105,7 +105,7 @@ function cut(tokens: Tokens, from: number, until: number, room: number): Piece[]
 }
 
 /** Best fit decreasing (Johnson, 1973): each piece, longest first, into the open row it leaves least space in. */
-function fit(pieces: Piece[], length: number, overhead: number): Piece[][] {
+function bestFit(pieces: Piece[], length: number, overhead: number): Piece[][] {
   const rows: Piece[][] = [];
   const openWith: Piece[][][] = Array.from({ length: length + 1 }, () => []);
   const cost = (piece: Piece) => piece.end - piece.start + overhead;

@@ -1,0 +1,228 @@
+/** Labelled texts as batches of a few fixed lengths. */
+import { fail, nd } from "../ir/index.js";
+import type { Batch, Batches } from "./batch.js";
+import { column, nearest } from "./columns.js";
+import { type Overflow, type OverflowReport, overflow } from "./overflow.js";
+import { permutation, random } from "./random.js";
+import type { Row } from "./row.js";
+import type { Tokenizer } from "./tokenizer.js";
+
+/** A labelled text as the model reads it: [CLS] text [SEP] for a BERT tokeniser, end-of-text and the text for a GPT one. */
+export interface Example {
+  readonly id: string;
+  readonly ids: Int32Array;
+  /** Index into the labels; -1 where the text has none. */
+  readonly label: number;
+}
+
+export interface Examples {
+  readonly examples: readonly Example[];
+  /** Names of the classes, in the order of their indices. */
+  readonly labels: readonly string[];
+  readonly overflow: OverflowReport;
+}
+
+export interface EncodeOptions {
+  readonly tokenizer: Tokenizer;
+  readonly contextLength: number;
+  /** Column of the text, default "text"; of the label, default "label"; of the id, default "id", else the place in the file. */
+  readonly text?: string;
+  readonly label?: string;
+  readonly id?: string;
+  /** The classes; default: those that occur, in alphabetical order. */
+  readonly labels?: readonly string[];
+  /** Whether rows may lack a label, as for prediction. Default false. */
+  readonly unlabelled?: boolean;
+  /** Default "error". */
+  readonly overflow?: Overflow;
+}
+
+/**
+ * Reads and encodes labelled rows; they are held in memory as ids. Throws "data" for a missing column or an empty text, "labels"
+ * for a label outside `labels`, "overflow" for texts longer than the context, each with the place in the file.
+ */
+export async function encodeExamples(rows: AsyncIterable<Row> | Iterable<Row>, o: EncodeOptions): Promise<Examples> {
+  const read = await readRows(rows, o);
+  const labels = o.labels ?? [...new Set(read.map((row) => row.label).filter((name) => name !== undefined))].sort();
+  const numberOf = new Map(labels.map((name, i) => [name, i] as const));
+  const { before, after } = frameOf(o.tokenizer);
+  const count = overflow(o.overflow ?? "error", o.contextLength - before.length - after.length);
+  const examples: Example[] = [];
+  for (let from = 0; from < read.length; from += 1024) {
+    const group = read.slice(from, from + 1024);
+    const encoded = await o.tokenizer.encodeBatch(group.map((row) => row.text));
+    for (const [i, row] of group.entries()) {
+      const label = row.label === undefined ? -1 : (numberOf.get(row.label) ?? unknownLabel(row, labels));
+      const pieces = count.take(row.id, encoded[i]!);
+      for (const [part, piece] of pieces.entries()) {
+        const ids = Int32Array.from([...before, ...piece, ...after]);
+        examples.push({ id: part ? `${row.id}#${part + 1}` : row.id, ids, label });
+      }
+    }
+  }
+  return { examples, labels, overflow: count.finish() };
+}
+
+interface LabelledText {
+  readonly at: string;
+  readonly id: string;
+  readonly text: string;
+  readonly label: string | undefined;
+}
+
+async function readRows(rows: AsyncIterable<Row> | Iterable<Row>, o: EncodeOptions): Promise<LabelledText[]> {
+  const read: LabelledText[] = [];
+  for await (const row of rows) {
+    const text = String(column(row, o.text ?? "text"));
+    if (text.trim() === "")
+      throw fail(
+        "data",
+        "the text is empty",
+        "fill it in or remove the line (plinth doctor lists all such lines)",
+        row.at,
+      );
+    const given = o.unlabelled ? row.fields[o.label ?? "label"] : column(row, o.label ?? "label");
+    const label = given === undefined || given === null || given === "" ? undefined : String(given);
+    if (label === undefined && !o.unlabelled)
+      throw fail("labels", "the label is empty", "fill it in or remove the line", row.at);
+    read.push({ at: row.at, id: String(row.fields[o.id ?? "id"] ?? row.at), text, label });
+  }
+  return read;
+}
+
+function unknownLabel(row: LabelledText, labels: readonly string[]): never {
+  const known = labels.length <= 12 ? `the labels are ${labels.join(", ")}` : `there are ${labels.length} labels`;
+  const close = nearest(row.label!, labels);
+  throw fail(
+    "labels",
+    `the label "${row.label}" was never seen in training`,
+    `${known}${close ? `; did you mean "${close}"?` : ""}`,
+    row.at,
+  );
+}
+
+/** What stands before and after a text: the same for training, evaluation and prediction. */
+export function frameOf(tokenizer: Tokenizer): { before: number[]; after: number[] } {
+  const { cls, sep, bos, eos } = tokenizer.special;
+  if (cls !== undefined && sep !== undefined) return { before: [cls], after: [sep] };
+  const first = bos ?? eos;
+  return { before: first === undefined ? [] : [first], after: [] };
+}
+
+export interface ClassificationOptions {
+  readonly batchSize: number;
+  readonly seed: number;
+  /** Id of padding, default 0. */
+  readonly pad?: number;
+  /** At most this many lengths, chosen to waste the least; fewer when the data are few. Default 3. */
+  readonly buckets?: number;
+  /** Use these lengths, ascending, instead of choosing: then training and evaluation share compiled programs. */
+  readonly lengths?: readonly number[];
+  /** No length exceeds this. Default: the longest example. */
+  readonly contextLength?: number;
+  /** Random order; otherwise shortest bucket first, each in the data's order. Default true. */
+  readonly shuffle?: boolean;
+}
+
+export interface ClassificationBatches extends Batches {
+  /** The lengths that batches come in, ascending. */
+  readonly lengths: readonly number[];
+}
+
+/** Feeds: `ids segments` i32 [B T], `labels` i32 [B], `weights` f32 [B]; rows that fill up a batch have weight 0 and segment 0. */
+export function classificationBatches(examples: readonly Example[], o: ClassificationOptions): ClassificationBatches {
+  if (examples.length === 0) throw fail("labels", "there are no examples", "check the data and the overflow setting");
+  const { batchSize } = o;
+  const sizes = examples.map((example) => example.ids.length);
+  const longest = sizes.reduce((a, b) => Math.max(a, b));
+  const most = Math.max(1, Math.min(o.buckets ?? 3, Math.floor(examples.length / (4 * batchSize))));
+  const limit = o.contextLength ?? longest;
+  const lengths = o.lengths ?? chooseLengths(sizes, most).map((length) => Math.min(length, limit));
+  if (longest > lengths.at(-1)!)
+    throw fail(
+      "overflow",
+      `an example has ${longest} tokens, batches at most ${lengths.at(-1)}`,
+      "encode with that contextLength",
+    );
+  const buckets: number[][] = lengths.map(() => []);
+  for (const [i, example] of examples.entries())
+    buckets[lengths.findIndex((length) => example.ids.length <= length)]!.push(i);
+  const perEpoch = buckets.reduce((sum, bucket) => sum + Math.ceil(bucket.length / batchSize), 0);
+  let kept: { epoch: number; groups: Group[] } | undefined; // the same for the same epoch: a cache, not state
+  return {
+    lengths,
+    perEpoch,
+    at(index) {
+      const epoch = o.shuffle === false ? 0 : Math.floor(index / perEpoch);
+      if (kept?.epoch !== epoch) kept = { epoch, groups: epochGroups(buckets, lengths, epoch, o) };
+      return assemble(examples, kept.groups[index % perEpoch]!, o);
+    },
+  };
+}
+
+interface Group {
+  readonly length: number;
+  readonly members: readonly number[];
+}
+
+function epochGroups(
+  buckets: number[][],
+  lengths: readonly number[],
+  epoch: number,
+  o: ClassificationOptions,
+): Group[] {
+  const groups: Group[] = [];
+  for (const [k, bucket] of buckets.entries()) {
+    const order = permutation(bucket.length, o.seed, epoch);
+    const members = o.shuffle === false ? bucket : bucket.map((_, i) => bucket[order(i)]!);
+    for (let from = 0; from < members.length; from += o.batchSize)
+      groups.push({ length: lengths[k]!, members: members.slice(from, from + o.batchSize) });
+  }
+  return o.shuffle === false ? groups : random(o.seed, epoch).shuffle(groups);
+}
+
+function assemble(examples: readonly Example[], group: Group, o: ClassificationOptions): Batch {
+  const [B, T] = [o.batchSize, group.length];
+  const ids = nd("i32", [B, T], o.pad ?? 0);
+  const segments = nd("i32", [B, T], 0);
+  const labels = nd("i32", [B], 0);
+  const weights = nd("f32", [B], 0);
+  for (const [b, member] of group.members.entries()) {
+    const example = examples[member]!;
+    ids.data.set(example.ids, b * T);
+    segments.data.fill(1, b * T, b * T + example.ids.length);
+    if (example.label < 0) continue;
+    labels.data[b] = example.label;
+    weights.data[b] = 1;
+  }
+  const members = group.members.map((member) => examples[member]!);
+  const tokens = members.filter((example) => example.label >= 0).length;
+  return { feeds: { ids, segments, labels, weights }, tokens, examples: members.length, ids: members.map((m) => m.id) };
+}
+
+/** At most `most` multiples of 8 that cover all lengths with the least padding: dynamic programming over the histogram. */
+function chooseLengths(of: readonly number[], most: number): number[] {
+  const steps = of.reduce((most, length) => Math.max(most, Math.ceil(length / 8)), 1);
+  const count = new Array<number>(steps + 1).fill(0);
+  for (const length of of) count[Math.ceil(Math.max(1, length) / 8)]!++;
+  const below = count.map(
+    (
+      (sum) => (n) =>
+        (sum += n)
+    )(0),
+  );
+  // best[k][s]: least total length when k buckets cover everything up to s
+  let best = below.map((n, s) => ({ total: n * s, lengths: [8 * s] }));
+  for (let k = 2; k <= most; k++) {
+    const previous = best;
+    best = previous.map((one, s) => {
+      let found = one;
+      for (let t = 1; t < s; t++) {
+        const total = previous[t]!.total + (below[s]! - below[t]!) * s;
+        if (total < found.total) found = { total, lengths: [...previous[t]!.lengths, 8 * s] };
+      }
+      return found;
+    });
+  }
+  return best[steps]!.lengths;
+}

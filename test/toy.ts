@@ -1,4 +1,4 @@
-/** A small but real training job: two layers with dropout that learn which of two circles a point is on. */
+/** A small but real training job: two layers with dropout that learn which of two clouds a point is in. */
 import { random } from "../src/data/index.js";
 import { f32, i32, input, type Nd, nd, param, type Tensor, u32 } from "../src/ir/index.js";
 import { initialise, normal, zeros } from "../src/nn/index.js";
@@ -14,15 +14,12 @@ export interface ToyOptions extends TrainingOptions {
   readonly accumulation?: number;
 }
 
-/** Points around two circles, labelled by circle; the batch of an index is always the same. */
-export function circles(rows: number): { at(index: number): TrainBatch } {
+/** Points in two squares that touch, labelled by square; the batch of an index is always the same. */
+export function squares(rows: number): { at(index: number): TrainBatch } {
   const at = (index: number): TrainBatch => {
     const { uniform: draw } = random(5, index);
     const labels = Array.from({ length: rows }, () => Math.floor(draw() * 2));
-    const x = labels.flatMap((label) => {
-      const [angle, radius] = [draw() * 2 * Math.PI, 0.6 + label + 0.2 * draw()];
-      return [radius * Math.cos(angle), radius * Math.sin(angle)];
-    });
+    const x = labels.flatMap((label) => [label + draw(), 2 * draw() - label]);
     const feeds: Record<string, Nd> = {
       x: nd("f32", [rows, 2], x),
       labels: nd("i32", [rows], labels),
@@ -51,7 +48,7 @@ export function toyJob(options: ToyOptions = {}): Omit<Job, "engine" | "folder">
   return {
     training: programs,
     state: initialise(programs.trainable, 3),
-    batches: circles(rows),
+    batches: squares(rows),
     steps,
     schedule: schedule({ kind: "cosine", learningRate: 0.1, steps, warmupSteps: 4 }),
     accumulation,

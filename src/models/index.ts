@@ -13,6 +13,15 @@ export {
   parameterCount,
   parametersOf,
 } from "./family.js";
+export {
+  type LoadOptions,
+  loadWeights,
+  type ModelFolder,
+  type ModelFolderContent,
+  openModelFolder,
+  weightCount,
+  writeModelFolder,
+} from "./folder.js";
 export { type GptConfig, gptConfig } from "./gpt.js";
 export { type MatchOptions, matchTypes } from "./match.js";
 export {

@@ -7,7 +7,7 @@ import type { Nd } from "../ir/index.js";
 import { reference, type Session } from "../runtime/index.js";
 import { type Job, openRun, type TrainEvent, train } from "./index.js";
 
-const settings = { config: { kind: "toy" }, seeds: { run: 7 }, data: { circles: "5" } };
+const settings = { config: { kind: "toy" }, seeds: { run: 7 }, data: { squares: "5" } };
 const folder = temporary("plinth-train-");
 
 async function run(name: string, options: Partial<Job> = {}) {

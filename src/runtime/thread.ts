@@ -1,6 +1,6 @@
 /** Questions to a worker thread and its answers: each is a promise, and all fail when the thread dies. */
 import { Worker } from "node:worker_threads";
-import { fail, type Nd } from "../ir/index.js";
+import { arrayOf, fail, type Nd } from "../ir/index.js";
 import type { Message, Reply } from "./ort-protocol.js";
 
 export interface Thread {
@@ -61,4 +61,8 @@ export function startThread(module: string): Thread {
 }
 
 /** A copy of host data in memory of its own, ready to be moved to a thread. */
-export const detached = (x: Nd): Nd => ({ dtype: x.dtype, shape: x.shape, data: x.data.slice() });
+export function detached(x: Nd): Nd {
+  const data = arrayOf(x.dtype, x.data.length);
+  (data as Float32Array).set(x.data as Float32Array);
+  return { dtype: x.dtype, shape: x.shape, data };
+}

@@ -16,7 +16,8 @@ export interface AdamwOptions {
 export function adamw({ beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, weightDecay = 0.1 }: AdamwOptions = {}): Rule {
   within("beta1", beta1, [0, 1]);
   within("beta2", beta2, [0, 1]);
-  within("epsilon", epsilon, [0, 1]);
+  // below this, a row that never had a gradient would be 0 / 0 in single precision
+  within("epsilon", epsilon, [1e-30, 1]);
   within("weightDecay", weightDecay, [0, Number.POSITIVE_INFINITY]);
   return {
     name: "adamw",

@@ -44,6 +44,8 @@ export interface Training {
   readonly accumulate: Program;
   /** One update from the accumulators, divided once by their count; sets them back to zero. Takes no data; the outputs of `step`. */
   readonly apply: Program;
+  /** Exchanges the weights that learn and their mean: run it, evaluate or save, run it again. Does nothing where no mean is kept. */
+  readonly swap: Program;
   /** The parameters that learn. */
   readonly trainable: readonly Tensor[];
   /** Names of the state that are weights of the model, frozen ones too. */
@@ -97,6 +99,7 @@ export function training({ sum, count }: Objective, rule: Rule, options: Trainin
         ),
       },
     },
+    swap: { outputs: {}, next: changes.exchanged() },
     trainable: learning,
     weights,
     state: zeroed(changes.leaves),
@@ -123,6 +126,12 @@ class Changes {
       rule.state(w).map((name) => leaf(`${prefixes.optimizer}${nameOf(w)}.${name}`, w)),
     );
     this.means = options.ema === undefined ? [] : learning.map((w) => leaf(prefixes.ema + nameOf(w), w));
+  }
+
+  /** Weights for means and means for weights. */
+  exchanged(): Record<string, Tensor> {
+    const kept = this.learning.slice(0, this.means.length);
+    return record([...kept, ...this.means], [...this.means, ...kept]);
   }
 
   /** Gradients still to be divided by `count`, unless it is absent. */

@@ -30,6 +30,7 @@ export {
   toBfloat,
   toHalf,
 } from "./nd.js";
+export { nearest } from "./nearest.js";
 export {
   type AnyOp,
   apply,

@@ -1,0 +1,15 @@
+/** The commands, each loaded only when it is asked for: `plinth --help` imports none of them. */
+export const commands = {
+  tokenize: {
+    summary: "train a tokeniser on text, or look at what one makes of it",
+    load: async () => (await import("./tokenize.js")).tokenize,
+  },
+  runs: {
+    summary: "list the runs in a folder: what each is, how far it came, its best score",
+    load: async () => (await import("./runs.js")).runs,
+  },
+  info: {
+    summary: "what this machine offers: engines and their self-test, cores, memory, measured peak",
+    load: async () => (await import("./info.js")).info,
+  },
+};

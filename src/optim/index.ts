@@ -6,4 +6,4 @@ export type { Clock, Rule, Update } from "./rule.js";
 export { type RuleName, rules } from "./rules.js";
 export { type ScheduleKind, type ScheduleOptions, schedule, schedules } from "./schedule.js";
 export { type SgdOptions, sgd } from "./sgd.js";
-export { type Objective, prefixes, type Training, type TrainingOptions, training } from "./training.js";
+export { type Objective, type Training, type TrainingOptions, training } from "./training.js";

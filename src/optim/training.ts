@@ -58,7 +58,7 @@ export interface Training {
 
 const zeros: Init = (shape) => new Float32Array(shape.reduce((a, b) => a * b, 1));
 /** Prefixes of the names in the state that are not weights. */
-export const prefixes = { optimizer: "optimizer.", ema: "ema.", accumulated: "accumulated.", total: "accumulation." };
+const prefixes = { optimizer: "optimizer.", ema: "ema.", accumulated: "accumulated.", total: "accumulation." };
 const totals = ["sum", "count"] as const;
 
 /**

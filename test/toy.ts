@@ -1,10 +1,10 @@
 /** A small but real training job: two layers with dropout that learn which of two clouds a point is in. */
-import { random } from "../src/data/index.js";
+import { type Batch, type Batches, random } from "../src/data/index.js";
 import { f32, i32, input, type Nd, nd, param, type Tensor, u32 } from "../src/ir/index.js";
 import { initialise, normal, zeros } from "../src/nn/index.js";
 import { crossEntropy, dropout } from "../src/ops/index.js";
 import { adamw, type Objective, type Rule, schedule, type TrainingOptions, training } from "../src/optim/index.js";
-import type { Job, TrainBatch } from "../src/train/index.js";
+import type { Job } from "../src/train/index.js";
 
 export interface ToyOptions extends TrainingOptions {
   readonly rows?: number;
@@ -15,8 +15,8 @@ export interface ToyOptions extends TrainingOptions {
 }
 
 /** Points in two squares that touch, labelled by square; the batch of an index is always the same. */
-export function squares(rows: number): { at(index: number): TrainBatch } {
-  const at = (index: number): TrainBatch => {
+export function squares(rows: number): Batches {
+  const at = (index: number): Batch => {
     const { uniform: draw } = random(5, index);
     const labels = Array.from({ length: rows }, () => Math.floor(draw() * 2));
     const x = labels.flatMap((label) => [label + draw(), 2 * draw() - label]);
@@ -27,7 +27,7 @@ export function squares(rows: number): { at(index: number): TrainBatch } {
     };
     return { feeds, tokens: rows, examples: rows, ids: labels.map((_, i) => `${index}:${i}`) };
   };
-  return { at };
+  return { at, perEpoch: 8 };
 }
 
 /** What the network learns; `losses` has one for each point. */

@@ -1,6 +1,5 @@
 /** What a model needs against what a file holds: every difference is told at once, with the nearest names. */
-import { closest, distance } from "fastest-levenshtein";
-import { fail, sameShape } from "../ir/index.js";
+import { fail, nearest, sameShape } from "../ir/index.js";
 
 interface Kind {
   readonly dtype: string;
@@ -50,7 +49,6 @@ function list(title: string, names: readonly string[], more: (name: string) => s
 }
 
 function near(name: string, others: readonly string[]): string {
-  if (!others.length) return "";
-  const other = closest(name, others);
-  return distance(name, other) <= name.length / 2 ? ` (nearest: ${other})` : "";
+  const other = nearest(name, others);
+  return other ? ` (nearest: ${other})` : "";
 }

@@ -1,4 +1,5 @@
 /** What happens during training, as data: the progress bar, the log, the report and the tests read the same stream. */
+import type { Preflight } from "./preflight.js";
 
 /** Why a run ended. `interrupted`: asked to stop, a checkpoint is saved and the run can go on. */
 export type StopReason = "finished" | "early" | "interrupted";
@@ -16,6 +17,8 @@ export type TrainEvent =
       readonly flopsPerStep: number;
       /** The step of the checkpoint that the run goes on from; absent in a fresh run. */
       readonly resumedFrom?: number;
+      /** What the run is predicted to need. */
+      readonly preflight: Preflight;
     }
   | {
       readonly type: "step";
@@ -49,6 +52,13 @@ export type TrainEvent =
       readonly milliseconds: number;
     }
   | { readonly type: "warning"; readonly step: number; readonly message: string }
+  | {
+      /** Only in the log: the generator throws the error itself. */
+      readonly type: "failed";
+      readonly step: number;
+      readonly code: string;
+      readonly message: string;
+    }
   | {
       readonly type: "stopped";
       readonly step: number;

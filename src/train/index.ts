@@ -1,8 +1,10 @@
-/** Training: jobs, events, run folders, checkpoints. */
+/** Training: jobs, events, run folders, checkpoints, exact resume. */
 export type { StopReason, TrainEvent } from "./events.js";
-export type { BatchSource, Goal, Job, TrainBatch } from "./job.js";
+export type { Goal, Job } from "./job.js";
 export { isLocked } from "./lock.js";
+export { type Preflight, type PreflightOptions, preflight, requireFits, shortages } from "./preflight.js";
 export {
+  machine,
   type OpenRunOptions,
   openRun,
   type RunFolder,
@@ -12,3 +14,4 @@ export {
   readRun,
 } from "./run-folder.js";
 export { train } from "./train.js";
+export { type ResumeCheck, type VerifyResumeOptions, verifyResume } from "./verify-resume.js";

@@ -1,24 +1,8 @@
 /** A training job: everything that `train` is told. */
-import type { Nd } from "../ir/index.js";
+import type { Batch, Batches } from "../data/index.js";
 import type { Training } from "../optim/index.js";
 import type { Engine, Session, State } from "../runtime/index.js";
 import type { RunFolder } from "./run-folder.js";
-
-/** What one step learns from. */
-export interface TrainBatch {
-  readonly feeds: Readonly<Record<string, Nd>>;
-  /** Trained tokens. */
-  readonly tokens: number;
-  readonly examples: number;
-  readonly ids?: readonly string[];
-  /** How many of its examples have no trained token. */
-  readonly untrained?: number;
-}
-
-/** A source of batches: the same index gives the same batch, so an index is all that a checkpoint keeps. */
-export interface BatchSource {
-  at(index: number): TrainBatch | Promise<TrainBatch>;
-}
 
 /** Better is smaller or larger. */
 export interface Goal {
@@ -31,10 +15,10 @@ export interface Job {
   readonly engine: Engine;
   readonly threads?: number;
   /** Programs for a batch; the same object for batches of the same shapes, since a program is compiled once. */
-  readonly training: Training | ((batch: TrainBatch) => Training);
+  readonly training: Training | ((batch: Batch) => Training);
   /** First weights, frozen ones too. What the optimiser remembers is added, where it is absent. */
   readonly state: State;
-  readonly batches: BatchSource;
+  readonly batches: Batches;
   /** Optimiser steps of the whole run. */
   readonly steps: number;
   /** The learning rate of a step; steps count from 1. */
@@ -52,7 +36,12 @@ export interface Job {
   readonly best?: Goal;
   /** Stop after `patience` evaluations in a row without a better score. */
   readonly early?: Goal & { readonly patience: number };
+  /** Floating-point operations of one optimiser step; counted from the programs by default. */
   readonly flopsPerStep?: number;
+  /** What the machine can do, in GFLOP/s, where it was measured: gives the time that is predicted. */
+  readonly peakGflops?: number;
+  /** What a prediction that the run does not fit in memory or on disk means: an error, or a warning. */
+  readonly preflight?: "error" | "warn";
   readonly folder: RunFolder;
   /** How many checkpoints to keep beside the best; 2 by default. */
   readonly keep?: number;

@@ -5,6 +5,7 @@ import type { Training } from "../optim/index.js";
 import type { Session, State } from "../runtime/index.js";
 import { newestCheckpoint, type Progress, type Snapshot } from "./checkpoint.js";
 import type { Job } from "./job.js";
+import { type Preflight, type PreflightOptions, preflight, requireFits, shortages } from "./preflight.js";
 
 /** A session where a run begins or goes on. */
 export interface Start {
@@ -17,6 +18,7 @@ export interface Start {
   readonly weights: Snapshot;
   readonly parameters: number;
   readonly trainable: number;
+  readonly preflight: Preflight;
   readonly warnings: readonly string[];
 }
 
@@ -33,6 +35,9 @@ export async function begin(job: Job): Promise<Start> {
   const found = await newestCheckpoint(job.folder.checkpoints, changes, (message) => warnings.push(message));
   const first = firstProgress(job, accumulation, still);
   if (found) requireSameRun(found.progress, first, found.path);
+  const predicted = await predict(job, { training, accumulation, state, changing: changes });
+  if (job.preflight === "warn") warnings.push(...shortages(predicted).map(({ what, help }) => `${what}: ${help}`));
+  else requireFits(predicted);
   const session = await job.engine.open(state, job.threads === undefined ? {} : { threads: job.threads });
   try {
     if (found) await found.load((name, value) => session.write(name, value));
@@ -50,9 +55,16 @@ export async function begin(job: Job): Promise<Start> {
     weights: { types: new Map([...changes].filter(([name]) => learning.has(name) || name.startsWith("ema."))), read },
     parameters: count(training.weights.map((name) => state.get(name)!)),
     trainable: count(training.trainable),
+    preflight: predicted,
     warnings,
   };
 }
+
+const predict = (
+  { keep = 2, best, folder, peakGflops, flopsPerStep }: Job,
+  run: Pick<PreflightOptions, "training" | "accumulation" | "state" | "changing">,
+): Promise<Preflight> =>
+  preflight({ ...run, keep, best: best !== undefined, folder: folder.checkpoints, peakGflops, flopsPerStep });
 
 const count = (types: readonly { shape: readonly number[] }[]) => types.reduce((sum, t) => sum + size(t.shape), 0);
 

@@ -1,14 +1,14 @@
 /** One optimiser step: its batches fetched while the one before computes, its programs run, its numbers read. */
-import { hash } from "../data/index.js";
+import { type Batch, hash, type Prefetched, prefetch } from "../data/index.js";
 import { fail, inputs, type Nd, nameOf, nd, type Program } from "../ir/index.js";
 import type { Training } from "../optim/index.js";
 import type { Session } from "../runtime/index.js";
-import type { Job, TrainBatch } from "./job.js";
+import type { Job } from "./job.js";
 import type { Outcome } from "./watch.js";
 
 /** What a step did. */
 export interface StepResult extends Outcome {
-  readonly batches: readonly TrainBatch[];
+  readonly batches: readonly Batch[];
   readonly training: Training;
   readonly learningRate: number;
   readonly milliseconds: number;
@@ -18,7 +18,7 @@ export interface StepResult extends Outcome {
 
 /** Runs the steps of a job in a session. */
 export class Stepper {
-  private ahead: { index: number; batch: Promise<TrainBatch> } | undefined;
+  private readonly batches: Prefetched;
   private readonly wanted = new Map<Program, readonly string[]>();
   private readonly accumulation: number;
 
@@ -27,6 +27,7 @@ export class Stepper {
     private readonly session: Session,
   ) {
     this.accumulation = job.accumulation ?? 1;
+    this.batches = prefetch(job.batches);
   }
 
   /** Take optimiser step `step`, counting from 1. Throws `labels` when none of its examples has a trained token. */
@@ -35,14 +36,14 @@ export class Stepper {
     const start = performance.now();
     const learningRate = job.schedule(step);
     const clock = { learningRate: nd("f32", [], learningRate), step: nd("f32", [], step) };
-    const batches: TrainBatch[] = [];
+    const batches: Batch[] = [];
     let waited = 0;
     let training: Training | undefined;
     let outputs: Readonly<Record<string, Nd>> = {};
     for (let part = 0; part < accumulation; part++) {
       const index = (step - 1) * accumulation + part;
       const asked = performance.now();
-      const batch = await this.fetch(index);
+      const batch = await this.batches.at(index);
       waited += performance.now() - asked;
       batches.push(batch);
       if (part === accumulation - 1) requireTrained(step, batches);
@@ -50,10 +51,7 @@ export class Stepper {
       const program = accumulation === 1 ? training.step : training.accumulate;
       // random numbers are a function of the run's seed and the batch's index: there is no state to keep
       const seed = nd("u32", [], hash(job.seed, index));
-      const running = this.run(program, { ...batch.feeds, ...clock, seed });
-      const last = step === job.steps && part === accumulation - 1;
-      if (!last) this.prepare(index + 1);
-      outputs = await running;
+      outputs = await this.run(program, { ...batch.feeds, ...clock, seed });
     }
     if (accumulation > 1) outputs = await this.run(training!.apply, clock);
     const number = (name: string) => Number(outputs[name]!.data[0]);
@@ -70,18 +68,6 @@ export class Stepper {
     };
   }
 
-  /** Start making the batch of `index`, so that it is there when it is asked for. */
-  private prepare(index: number): void {
-    const batch = (async () => this.job.batches.at(index))();
-    batch.catch(() => undefined); // an error is told when the batch is asked for
-    this.ahead = { index, batch };
-  }
-
-  private async fetch(index: number): Promise<TrainBatch> {
-    if (this.ahead?.index !== index) this.prepare(index);
-    return this.ahead!.batch;
-  }
-
   /** Run a program with those feeds that it asks for: not every model uses every one that a data set can give. */
   private run(program: Program, feeds: Readonly<Record<string, Nd>>): Promise<Readonly<Record<string, Nd>>> {
     const names = this.wanted.get(program) ?? inputs(program).map(nameOf);
@@ -91,7 +77,7 @@ export class Stepper {
   }
 }
 
-function requireTrained(step: number, batches: readonly TrainBatch[]): void {
+function requireTrained(step: number, batches: readonly Batch[]): void {
   if (batches.some((batch) => batch.tokens > 0)) return;
   const ids = batches.flatMap((batch) => batch.ids ?? []).slice(0, 3);
   throw fail(

@@ -1,5 +1,5 @@
 /** The training loop: a generator of events that saves, scores, stops early, and goes on exactly where it was. */
-import { fail } from "../ir/index.js";
+import { fail, PlinthError } from "../ir/index.js";
 import { bestFile, loadAll, type Progress, prune, saveBest, saveCheckpoint } from "./checkpoint.js";
 import type { StopReason, TrainEvent } from "./events.js";
 import type { Goal, Job } from "./job.js";
@@ -14,13 +14,19 @@ import { Learning, requireFinite } from "./watch.js";
  */
 export async function* train(job: Job): AsyncGenerator<TrainEvent, void, void> {
   const start = await begin(job);
+  const { log } = job.folder;
+  const run = new Run(job, start);
   try {
-    await job.folder.log.cutAfter(start.progress.step);
-    for await (const event of new Run(job, start).events()) {
-      job.folder.log.append(event);
+    await log.cutAfter(start.progress.step);
+    for await (const event of run.events()) {
+      log.append(event);
       yield event;
     }
-    await job.folder.log.sync();
+    await log.sync();
+  } catch (error) {
+    if (error instanceof PlinthError && error.code !== "disk")
+      log.append({ type: "failed", step: run.step, code: error.code, message: error.message });
+    throw error;
   } finally {
     await start.session[Symbol.asyncDispose]();
   }
@@ -44,17 +50,21 @@ class Run {
     this.learning = start.progress.step === 0 ? new Learning((name) => job.state.get(name)) : undefined;
   }
 
+  get step(): number {
+    return this.progress.step;
+  }
+
   async *events(): AsyncGenerator<TrainEvent, void, void> {
     const { job, start } = this;
-    const { parameters, trainable } = start;
-    const flopsPerStep = job.flopsPerStep ?? 0;
+    const { parameters, trainable, preflight } = start;
+    const { flopsPerStep } = preflight;
     const { step } = this.progress;
     for (const message of start.warnings) yield { type: "warning", step, message };
     const resumed = start.resumed ? { resumedFrom: step } : {};
-    yield { type: "started", step, parameters, trainable, steps: job.steps, flopsPerStep, ...resumed };
+    yield { type: "started", step, parameters, trainable, steps: job.steps, flopsPerStep, ...resumed, preflight };
     while (!this.ended) {
       if (job.signal?.aborted || this.progress.step >= (job.until ?? job.steps)) return yield* this.stop("interrupted");
-      const result = await this.step();
+      const result = await this.take();
       yield this.stepEvent(result);
       yield* this.afterStep();
     }
@@ -69,7 +79,7 @@ class Run {
     return early !== undefined && this.progress.early.bad >= early.patience;
   }
 
-  private async step(): Promise<StepResult> {
+  private async take(): Promise<StepResult> {
     const { job, progress } = this;
     const step = progress.step + 1;
     const result = await this.stepper.take(step);

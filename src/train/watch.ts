@@ -1,10 +1,10 @@
 /** What is wrong although nothing crashed: losses that are not finite, parameters that do not learn. */
 import { join } from "node:path";
+import type { Batch } from "../data/index.js";
 import { fail, type Nd, nameOf } from "../ir/index.js";
 import { writeSafetensors } from "../models/index.js";
 import type { Training } from "../optim/index.js";
 import type { Session } from "../runtime/index.js";
-import type { TrainBatch } from "./job.js";
 
 /** What a step reports. */
 export interface Outcome {
@@ -22,7 +22,7 @@ export interface Outcome {
 export async function requireFinite(
   outcome: Outcome,
   { trainable }: Training,
-  { folder, step, batches }: { folder: string; step: number; batches: readonly TrainBatch[] },
+  { folder, step, batches }: { folder: string; step: number; batches: readonly Batch[] },
 ): Promise<void> {
   const { loss, gradientNorm, gradientNorms } = outcome;
   if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) return;
@@ -48,7 +48,7 @@ const some = (names: readonly string[], of: number): string =>
 const list = (names: readonly string[]): string =>
   names.length > 6 ? `${names.slice(0, 6).join(", ")} and ${names.length - 6} more` : names.join(", ");
 
-async function saveBatches(path: string, batches: readonly TrainBatch[]): Promise<string> {
+async function saveBatches(path: string, batches: readonly Batch[]): Promise<string> {
   const values = new Map<string, Nd>();
   const ids: string[] = [];
   batches.forEach((batch, i) => {

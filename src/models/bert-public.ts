@@ -18,7 +18,9 @@ export function configFromPublic(json: PublicConfig, schema: typeof bertConfig):
     layers: json["num_hidden_layers"],
     heads: json["num_attention_heads"],
     hiddenSize: json["hidden_size"],
-    ...optional("intermediateSize", json["intermediate_size"]),
+    // said only where it is not what follows from the width
+    ...(json["intermediate_size"] !== 4 * Number(json["hidden_size"]) &&
+      optional("intermediateSize", json["intermediate_size"])),
     activation: activations[(json["hidden_act"] ?? "gelu") as keyof typeof activations],
     ...optional("tokenTypes", json["type_vocab_size"]),
     dropout: json["hidden_dropout_prob"] ?? 0.1,

@@ -1,0 +1,323 @@
+/** The model table: what holds for every preset of every family. */
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import {
+  type Exact,
+  evaluate,
+  exact,
+  type Nd,
+  nameOf,
+  nd,
+  params,
+  print,
+  Scope,
+  size,
+  type Tensor,
+} from "../src/ir/index.js";
+import {
+  type AnyFamily,
+  describe as describeModel,
+  families,
+  type ModelSizes,
+  openSafetensors,
+  parameterCount,
+  parametersOf,
+  presetNamed,
+  writeSafetensors,
+} from "../src/models/index.js";
+import { initialise, randomStream } from "../src/nn/index.js";
+import { adamw, training } from "../src/optim/index.js";
+import { engines, ort } from "../src/runtime/index.js";
+import { type LanguageModelling, languageModelling } from "../src/tasks/language-modelling.js";
+
+interface Preset {
+  readonly name: string;
+  readonly family: AnyFamily;
+  readonly config: ModelSizes;
+}
+const presets = Object.values<AnyFamily>(families).flatMap((family) =>
+  Object.entries(family.presets).map(([name, config]): Preset => ({ name, family, config: config as ModelSizes })),
+);
+/** A preset that trains within a second: itself up to a third of a million parameters, else its own heads with fewer words, layers and width. */
+const small = ({ family, config }: Preset): ModelSizes =>
+  parameterCount(family, config) < 4e5
+    ? config
+    : {
+        ...config,
+        vocabSize: 512,
+        layers: Math.min(config.layers, 4),
+        hiddenSize: config.heads * (config.heads < 6 ? 16 : 8),
+      };
+
+const [batch, length, places] = [4, 16, 12];
+const objective = (family: AnyFamily, config: ModelSizes): LanguageModelling =>
+  languageModelling(family, config, { p: new Scope(), batch, length, places, training: true });
+
+/** One batch of random tokens. */
+function feeds(inputs: Readonly<Record<string, Tensor>>, { vocabSize }: ModelSizes): Record<string, Nd> {
+  const random = randomStream(7, "batch");
+  const below = (n: number) => () => Math.floor(random() * n);
+  const values: Record<string, (i: number) => number> = {
+    ids: below(vocabSize),
+    labels: below(vocabSize),
+    segments: () => 1,
+    weights: () => 1,
+    positions: (i) => i % length,
+    places: (i) => i * 5,
+    seed: () => 1,
+  };
+  const fill = ({ dtype, shape }: Tensor, value: (i: number) => number) =>
+    nd(
+      dtype,
+      shape,
+      Array.from({ length: size(shape) }, (_, i) => value(i)),
+    );
+  return Object.fromEntries(Object.entries(inputs).map(([name, t]) => [name, fill(t, values[name]!)]));
+}
+
+test.each(presets)("$name learns: its loss falls in 20 steps and every parameter gets a gradient", async (preset) => {
+  const { family } = preset;
+  const config = small(preset);
+  const built = objective(family, config);
+  const { step, state, trainable } = training(built.objective, adamw(), { clip: 1, decays: family.decays });
+  await using session = await ort.open(new Map([...initialise(params([built.objective.sum]), 0), ...state]));
+  const losses: number[] = [];
+  for (let i = 1; i <= 20; i++) {
+    const clock = { learningRate: nd("f32", [], 3e-3), step: nd("f32", [], i) };
+    const out = await session.run(step, { ...feeds(built.inputs, config), ...clock });
+    losses.push(out["loss"]!.data[0] as number);
+    const still = trainable.filter((_, k) => !((out["gradientNorms"]!.data[k] as number) > 0));
+    expect(still.map(nameOf)).toEqual([]);
+  }
+  expect(losses[0]).toBeCloseTo(Math.log(config.vocabSize), 0);
+  expect(losses.at(-1)! / losses[0]!).toBeLessThan(0.9);
+});
+
+test.each(presets)("$name computes the same loss on every engine", async (preset) => {
+  const config = small(preset);
+  const { objective: o, inputs } = objective(preset.family, config);
+  const state = initialise(params([o.sum]), 4);
+  const losses: number[] = [];
+  for (const engine of Object.values(engines)) {
+    if (!(await engine.probe()).available) continue;
+    await using session = await engine.open(state);
+    const { sum } = await session.run({ outputs: { ...o }, next: {} }, feeds(inputs, config));
+    losses.push(sum!.data[0] as number);
+  }
+  // float32 against float64
+  for (const loss of losses) expect(loss / losses[0]!).toBeCloseTo(1, 5);
+});
+
+/** Names of a public checkpoint, for any number of layers. */
+function publicNames(fixture: string, layers: number): string[] {
+  const url = new URL(`fixtures/parity/${fixture}.json`, import.meta.url);
+  const { stateNames } = JSON.parse(readFileSync(url, "utf8")) as { stateNames: string[] };
+  return stateNames.flatMap((name) => {
+    if (!/\.(h|layer)\.\d+\./.test(name)) return [name];
+    if (!/\.(h|layer)\.0\./.test(name)) return [];
+    return Array.from({ length: layers }, (_, i) => name.replace(/\.(h|layer)\.0\./, `.$1.${i}.`));
+  });
+}
+
+test.each(presets.filter(({ name }) => !name.startsWith("modern")))(
+  "$name has the parameter names of the public checkpoint",
+  ({ family, config }) => {
+    const own = parametersOf(family, config).map((t) => family.toPublicName(nameOf(t), config));
+    const known = publicNames(family.name === "gpt" ? "gpt2" : "bert", config.layers);
+    const wanted = known.filter((name) => family.fromPublicName(name, config) && !name.includes("pooler"));
+    expect(own.sort()).toEqual(wanted.sort());
+  },
+);
+
+test("GPT-2 small and BERT base have their published numbers of parameters", () => {
+  const count = (name: string) => {
+    const { family, config } = presetNamed(name);
+    return parameterCount(family, config);
+  };
+  expect(count("gpt2")).toBe(124_439_808);
+  // 109,482,240 with a pooler of 590,592 and without the masked-LM head of 622,650 (Devlin et al. 2018: "110M")
+  expect(count("bert-base")).toBe(109_482_240 - 590_592 + 622_650);
+  expect(count("bert-tiny")).toBeLessThan(4e6);
+});
+
+test.each(presets)("$name round-trips through a checkpoint under its public names", async (preset) => {
+  const { family } = preset;
+  const config = small(preset);
+  const state = initialise(parametersOf(family, config), 3);
+  const folder = mkdtempSync(join(tmpdir(), "plinth-models-"));
+  const path = join(folder, "model.safetensors");
+  const stored = new Map([...state].map(([name, value]) => [family.toPublicName(name, config), value]));
+  const types = new Map([...stored].map(([name, { dtype, shape }]) => [name, { dtype, shape }]));
+  await writeSafetensors(path, { types, value: (name) => stored.get(name)! });
+  const config2: ModelSizes = family.fromPublic(JSON.parse(JSON.stringify(family.toPublic(config))));
+  expect(config2).toEqual(config);
+  await using file = await openSafetensors(path);
+  for (const name of file.tensors.keys())
+    expect(sameBits(await file.read(name), state.get(family.fromPublicName(name, config2)!)!), name).toBe(true);
+  expect(file.tensors.size).toBe(state.size);
+  rmSync(folder, { recursive: true });
+});
+
+const sameBits = (a: Nd, b: Nd): boolean =>
+  a.dtype === b.dtype &&
+  a.shape.join() === b.shape.join() &&
+  Buffer.from(a.data.buffer, a.data.byteOffset, a.data.byteLength).equals(Buffer.from(b.data.buffer));
+
+test("the graph of every preset is the one it was: a change here needs a reason", () => {
+  const hashes = presets.map(({ name, family, config }) => {
+    const { objective: o, outputs } = objective(family, config);
+    const text = print({ outputs: { ...o, ...outputs }, next: {} });
+    return `${name} ${createHash("sha256").update(text).digest("hex").slice(0, 12)}`;
+  });
+  expect(hashes).toMatchInlineSnapshot(`
+    [
+      "gpt-0.3m 5abc8e8cc0b2",
+      "gpt-1m cf6f9cb8aa34",
+      "gpt-3m c39b2ac06c23",
+      "gpt-12m 1296c381a670",
+      "gpt-34m 6ab561d3aad0",
+      "gpt2 ba1800d3ca81",
+      "modern-3m 6edf8e212d0a",
+      "bert-1m 8307fb74ac34",
+      "bert-tiny 5200b434bc29",
+      "bert-4m bbb378779539",
+      "minilm f774a3715720",
+      "bert-base f0e9db250783",
+    ]
+  `);
+});
+
+interface Document {
+  readonly ids: readonly number[];
+}
+/** Rows of documents one after the other, with labels, weights and restarting positions. */
+function rows(documents: readonly (readonly Document[])[], T: number): Record<string, Nd> {
+  const B = documents.length;
+  const all = {
+    ids: [] as number[],
+    labels: [] as number[],
+    weights: [] as number[],
+    segments: [] as number[],
+    positions: [] as number[],
+  };
+  for (const row of documents) {
+    const tokens = row.flatMap(({ ids }, d) =>
+      ids.map((id, i) => ({ id, next: ids[i + 1], segment: d + 1, place: i })),
+    );
+    for (let i = 0; i < T; i++) {
+      const t = tokens[i];
+      // what stands in the padding must not matter
+      all.ids.push(t?.id ?? (i * 3) % 11);
+      all.labels.push(t?.next ?? 0);
+      all.weights.push(t?.next === undefined ? 0 : 1);
+      all.segments.push(t?.segment ?? 0);
+      all.positions.push(t?.place ?? 0);
+    }
+  }
+  const whole = (values: number[]) => nd("i32", [B, T], values);
+  const { ids, labels, weights, segments, positions } = all;
+  return {
+    ids: whole(ids),
+    labels: whole(labels),
+    segments: whole(segments),
+    positions: whole(positions),
+    weights: nd("f32", [B, T], weights),
+  };
+}
+
+/** Places of every third token of each document, their labels and weights, instead of all of them. */
+function masked({ labels, weights, ...rest }: Record<string, Nd>): Record<string, Nd> {
+  const chosen = [...weights!.data].flatMap((w, i) =>
+    w === 1 && (rest["positions"]!.data[i] as number) % 3 === 1 ? [i] : [],
+  );
+  const places = [...chosen, 0, 0];
+  return {
+    ...rest,
+    places: nd("i32", [places.length], places),
+    labels: nd(
+      "i32",
+      [places.length],
+      places.map((i) => labels!.data[i] as number),
+    ),
+    weights: nd(
+      "f32",
+      [places.length],
+      places.map((_, i) => (i < chosen.length ? 1 : 0)),
+    ),
+  };
+}
+
+function total(family: AnyFamily, config: ModelSizes, batch: Record<string, Nd>): number[] {
+  const [B, T] = batch["ids"]!.shape as [number, number];
+  const sizes = { batch: B, length: T, ...(batch["places"] && { places: batch["places"].shape[0]! }) };
+  const { objective: o } = languageModelling(family, config, { p: new Scope(), ...sizes });
+  const state = initialise(params([o.sum]), 9);
+  const values = new Map([...state, ...Object.entries(batch)].map(([name, x]): [string, Exact] => [name, exact(x)]));
+  return evaluate([o.sum, o.count], values).map((x) => x.data[0]!);
+}
+
+const variants = [
+  { name: "gpt", family: families.gpt as AnyFamily, more: {} },
+  { name: "gpt with rotary positions", family: families.gpt as AnyFamily, more: { positions: "rotary" } },
+  { name: "bert", family: families.bert as AnyFamily, more: {} },
+];
+test.each(variants)(
+  "packed documents cost $name what they cost alone, and padding changes nothing",
+  ({ family, more }) => {
+    const config = family.config.parse({
+      vocabSize: 11,
+      contextLength: 16,
+      layers: 2,
+      heads: 2,
+      hiddenSize: 8,
+      initialDeviation: 0.5,
+      ...more,
+    }) as ModelSizes;
+    const document = (n: number, d: number): Document => ({
+      ids: Array.from({ length: n }, (_, i) => (i * (d + 2) + d) % 11),
+    });
+    const [a, b, c] = [document(5, 0), document(3, 1), document(6, 2)];
+    const mask = family.objective === "masked" ? masked : (x: Record<string, Nd>) => x;
+    const [alone, trained] = total(family, config, mask(rows([[a], [b], [c]], 6))) as [number, number];
+    for (const [layout, T] of [
+      [[[a, b, c]], 14],
+      [[[a, b, c]], 16],
+      [[[c, a], [b]], 16],
+      [[[b], [a, c]], 11],
+    ] as const) {
+      const [sum, count] = total(family, config, mask(rows(layout, T)));
+      expect(count).toBe(trained);
+      // float64: only the order of additions differs
+      expect(Math.abs(sum! / alone - 1)).toBeLessThan(1e-12);
+    }
+  },
+);
+
+test("a size dial gives the parameters it was asked for, and says what it chose", () => {
+  for (const family of [families.gpt, families.bert] as AnyFamily[])
+    for (const wanted of [3e5, 1e6, 5e6, 2e7, 1e8, 1e9]) {
+      const config = family.derive({ size: wanted, vocabSize: 8192, contextLength: 256 });
+      expect(Math.abs(parameterCount(family, config) / wanted - 1)).toBeLessThan(0.1);
+    }
+  const { gpt } = families;
+  expect(describeModel(gpt, gpt.derive({ size: 3e6, vocabSize: 8192, contextLength: 256 }))).toMatchInlineSnapshot(`
+    "parameters         2956992
+    vocabSize          8192
+    contextLength      256
+    layers             3
+    heads              6
+    hiddenSize         192
+    activation         gelu
+    norm               layerNorm
+    positions          learned
+    rotaryBase         10000
+    tied               true
+    dropout            0
+    attentionDropout   0
+    epsilon            0.00001
+    initialDeviation   0.02"
+  `);
+});

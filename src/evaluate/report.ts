@@ -1,35 +1,34 @@
 /** report.html: one offline file that says what pre-training saved, with plots, costs, data and honest limits. */
 import { replaceFile } from "../models/index.js";
 import type { Curve } from "./curve.js";
-import { type Efficiency, type Expense, efficiency, rule } from "./efficiency.js";
+import { type Efficiency, efficiency, rule } from "./efficiency.js";
 import type { ReportFacts, RunFacts } from "./facts.js";
 import { html, type Markup } from "./report/html.js";
 import { figure, legend, page, type Tile, tableCard, tiles } from "./report/page.js";
-import { barPlot, colours, expenseBars, lossPlot, pretrainingPlot, progressPlot, scorePlot } from "./report/plots.js";
+import { half } from "./report/plots.js";
+import { type LossLine, lossesPlot, pretrainingPlot, runColour } from "./report/run-plots.js";
+import { computeSection, labelsSection } from "./report/sections.js";
 import {
-  costTable,
   dataTable,
   environmentTable,
   findingsTable,
-  multipliersTable,
-  paybackTable,
   predictionsTable,
   runsTable,
-  sizesTable,
+  spentTable,
 } from "./report/tables.js";
-import { range } from "./statistics.js";
 import {
+  capital,
   count,
   curveLimits,
   headline,
   metricName,
   payback,
-  percent,
   score,
   seconds,
+  signed,
   summary,
   times,
-  timesRange,
+  timesEnds,
 } from "./words.js";
 
 /** Write the report whole: a reader sees the old one or the new one. Throws `disk` where it cannot be written. */
@@ -42,28 +41,38 @@ export function reportHtml(facts: ReportFacts): string {
   const { curve, runs = [], data = [], doctor, predictions = [], environment } = facts;
   const result = curve && efficiency(curve);
   const body = [
-    ...(curve && result ? curveSections(curve, result) : []),
-    ...pretrainingSection(curve, runs),
-    ...(runs.length ? [html`<h2>Runs</h2>\n`, tableCard(runsTable(runs)), ...warnings(runs)] : []),
-    ...(predictions.length ? [html`<h2>Examples</h2>\n`, tableCard(predictionsTable(predictions))] : []),
+    ...(curve && result ? [...labelsSection(curve, result), ...computeSection(curve, result)] : []),
+    ...learningSection(curve, runs),
+    ...(runs.length ? [html`<h2>Runs</h2>\n`, tableCard(runsTable(runs)), tableCard(spentTable(runs))] : []),
+    ...warnings(runs),
+    ...(predictions.length
+      ? [
+          html`<h2>Test examples and what each network said</h2>\n`,
+          tableCard(predictionsTable(predictions), { quiet: true }),
+        ]
+      : []),
     ...(data.length || doctor ? [html`<h2>Data</h2>\n`] : []),
-    ...(data.length ? [tableCard(dataTable(data))] : []),
+    ...(data.length ? [tableCard(dataTable(data), { quiet: true })] : []),
     ...(doctor ? [doctorCard(doctor)] : []),
-    limits(facts, result),
-    ...(environment ? [html`<h2>Machine and versions</h2>\n`, tableCard(environmentTable(environment))] : []),
+    ...limits(facts, result),
+    ...(environment
+      ? [html`<h2>Machine and versions</h2>\n`, tableCard(environmentTable(environment), { quiet: true })]
+      : []),
   ];
-  const foot = html`${facts.command ? html`Made by <code>${facts.command}</code>. ` : ""}This page is one file: it loads nothing and sends nothing.`;
+  const made = facts.command && html`Made by <code>${facts.command}</code>. `;
+  const foot = html`<p>${made}This page is one file: it loads nothing and sends nothing.</p>`;
   return page(facts.title, top(facts, result), body, foot);
 }
 
 function top(facts: ReportFacts, result: Efficiency | undefined): Markup {
-  const day = facts.date.toISOString().slice(0, 16).replace("T", " ");
-  const eyebrow = html`<p class="eyebrow"><b>plinth</b><span>${facts.title}</span><time datetime="${facts.date.toISOString()}">${day} UTC</time></p>`;
-  if (!result) return html`${eyebrow}<h1>${facts.title}</h1>${tiles(runTiles(facts.runs ?? []))}`;
-  const { verdict, reason } = result.headline;
+  const iso = facts.date.toISOString();
+  const date = html`<time datetime="${iso}">${iso.slice(0, 16).replace("T", " ")} UTC</time>`;
+  if (!result)
+    return html`<p class="eyebrow"><b>plinth</b>${date}</p>\n<h1>${facts.title}</h1>\n${tiles(runTiles(facts.runs ?? []))}`;
+  const { verdict, reason, size } = result.headline;
   const kind = verdict === "benefit" || verdict === "harm" ? verdict : "flat";
-  return html`${eyebrow}
-<div><span class="verdict ${kind}">${verdict}</span><span class="reason">${reason} at ${count(result.headline.size)} labels</span></div>
+  return html`<p class="eyebrow"><b>plinth</b><span>${facts.title}</span>${date}</p>
+<p class="called"><span class="verdict ${kind}">${capital(verdict)}</span><span class="reason">${reason} at ${count(size)} labels</span></p>
 <h1>${headline(result)}</h1>
 <p class="lead">${summary(result)}</p>
 ${tiles(resultTiles(result))}`;
@@ -71,36 +80,36 @@ ${tiles(resultTiles(result))}`;
 
 function resultTiles(result: Efficiency): Tile[] {
   const { headline: at, metric } = result;
+  const { dataMultiplier: labels, payback: repaid } = at;
   const compute = at.computeMultiplier.flops;
-  const repaid = at.payback?.flops.adaptations;
-  return [
+  const tiles: Tile[] = [
     {
       name: "Data multiplier",
-      value: at.dataMultiplier ? times(at.dataMultiplier.median) : "—",
-      under: at.dataMultiplier ? `labels from scratch ÷ adapted; ${timesRange(at.dataMultiplier)}` : "not measured",
+      value: labels ? times(labels.median) : "—",
+      range: labels ? timesEnds(labels) : "not measured",
+      under: "labels from scratch ÷ labels adapted, at the adapted score",
     },
     {
       name: "Compute multiplier",
       value: compute ? times(compute.median) : "—",
-      under: compute ? `FLOPs to the best score from scratch; ${timesRange(compute)}` : "not measured",
+      range: compute ? timesEnds(compute) : "not measured",
+      under: "FLOPs from scratch ÷ adapted, to the best score from scratch",
     },
     {
-      name: `${metricName(metric.name)} at ${count(at.size)} labels`,
+      name: `${capital(metricName(metric.name))} at ${count(at.size)} labels`,
       value: score(at.adapted.median),
       unit: `vs ${score(at.scratch.median)}`,
-      under: "adapted against from scratch, medians",
+      range: `${signed(at.difference.minimum)} – ${signed(at.difference.maximum)}`,
+      under: "adapted vs from scratch, and the paired difference",
     },
-    ...(at.payback
-      ? [
-          {
-            name: "Pre-training repaid",
-            value: repaid === null || repaid === undefined ? "never" : count(Math.ceil(repaid)),
-            ...(repaid ? { unit: repaid > 1 ? "adaptations" : "adaptation" } : {}),
-            under: `in FLOPs; in seconds: ${payback(at.payback.seconds)}. Labels saved are not counted`,
-          },
-        ]
-      : []),
   ];
+  if (!repaid) return tiles;
+  const n = repaid.flops.adaptations;
+  const found =
+    n === null ? { value: "never" } : { value: count(Math.ceil(n)), unit: n > 1 ? "adaptations" : "adaptation" };
+  const range = `in seconds: ${payback(repaid.seconds)}`;
+  const under = "by FLOPs saved; labels saved are not counted";
+  return [...tiles, { name: n === null ? "Pre-training repaid" : "Pre-training repaid after", ...found, range, under }];
 }
 
 const runTiles = (runs: readonly RunFacts[]): Tile[] =>
@@ -110,153 +119,67 @@ const runTiles = (runs: readonly RunFacts[]): Tile[] =>
       name: r.name,
       value: value === undefined ? "—" : score(value),
       unit: metricName(name),
-      under: `${r.purpose}; ${count(r.steps)} steps${r.cost.seconds === undefined ? "" : `, ${seconds(r.cost.seconds)}`}; ${r.ended}`,
+      range: `${count(r.steps)} steps${r.cost.seconds === undefined ? "" : `, ${seconds(r.cost.seconds)}`}`,
+      under: `${r.purpose}; ${r.ended}`,
     };
   });
 
-const bothArms = legend([
-  { kind: "adapted", name: "adapted" },
-  { kind: "scratch", name: "from scratch" },
-]);
-
-function curveSections(curve: Curve, result: Efficiency): Markup[] {
-  const { size } = result.headline;
-  const metric = metricName(curve.metric.name);
-  const loss = lossPlot(curve, size);
-  const progress = progressPlot(curve, size, "flops", metric);
+/** Loss along pre-training and along every run that is told of, and what was written on the way. */
+function learningSection(curve: Curve | undefined, runs: readonly RunFacts[]): Markup[] {
+  const paid = curve?.pretraining;
+  const lines = runs.filter((r) => r.losses.length > 1).map((r) => ({ ...line(r), text: [r.purpose, r.model] }));
+  const before: (LossLine & { readonly text: readonly (string | undefined)[] })[] = paid?.losses
+    ? [
+        {
+          name: `pre-training of ${paid.name}`,
+          losses: paid.losses,
+          held: paid.losses.flatMap((l) => (l.validation === undefined ? [] : { step: l.step, loss: l.validation })),
+          text: [paid.data],
+        },
+      ]
+    : [];
+  const single = lines.length === 1 ? [...before, ...lines] : before;
+  const figures = single.flatMap((l) => {
+    const draw = pretrainingPlot(l);
+    const text = [...l.text, l.held?.length ? "circles: held-out loss" : undefined].filter(Boolean).join("; ");
+    return draw
+      ? [figure({ title: `Loss: ${l.name}`, caption: text, draw, width: single.length > 1 ? half : 900 })]
+      : [];
+  });
+  const parts = [
+    ...(figures.length ? [html`<div class="pair">${figures}</div>`] : []),
+    ...(lines.length > 1 ? [overlay(lines)] : []),
+    ...runs.filter((r) => r.samples.length).map(samplesCard),
+  ];
+  if (parts.length === 0) return [];
+  if (!paid) return [html`<h2>Learning</h2>\n`, ...parts];
+  const where = paid.machine ? ` on ${paid.machine}` : "";
   return [
-    html`<h2>Fewer labels?</h2>
-<p>${curve.data}. One network of ${count(curve.parameters)} parameters, learnt twice from the same labelled examples: once starting from pre-trained
-weights (${curve.method === "full" ? "full fine-tuning" : curve.method}), once from random ones. Everything is repeated for each seed and paired.</p>
+    html`<h2>What was paid before</h2>
+<p>Pre-training ${paid.name} took ${seconds(paid.seconds)} and ${count(paid.tokens)} tokens${where}. It is paid once and is not in the multipliers.</p>
 `,
-    figure({
-      title: `Test ${metric} against labelled examples`,
-      caption:
-        "Line: median over seeds. Band: minimum to maximum. Dots: single runs. The horizontal axis is logarithmic.",
-      draw: scorePlot(curve, metric),
-      legend: bothArms,
-    }),
-    tableCard(sizesTable(result)),
-    tableCard({ ...multipliersTable(result) }),
-    html`<h2>Less compute?</h2>
-<p>How the ${count(size)}-label runs learn, and what it takes to reach the best score that training from scratch ever reaches.</p>
-`,
-    html`<div class="pair">${[
-      ...(progress
-        ? [
-            figure({
-              title: `Validation ${metric} against compute`,
-              caption: "One line for each seed. Dashed: the best score from scratch (median).",
-              draw: progress,
-              legend: bothArms,
-              width: 440,
-            }),
-          ]
-        : []),
-      ...(loss
-        ? [
-            figure({
-              title: "Training loss",
-              caption: `With ${count(size)} labels, one line for each seed.`,
-              draw: loss,
-              legend: bothArms,
-              width: 440,
-            }),
-          ]
-        : []),
-    ]}</div>`,
-    costBars(curve, size),
-    tableCard(costTable(curve, result)),
-    ...[paybackTable(result)].flatMap((t) => (t ? [tableCard(t)] : [])),
+    ...parts,
   ];
 }
 
-function costBars(curve: Curve, size: number): Markup {
-  const names: Record<Expense, string> = { flops: "Compute", seconds: "Time", joules: "Energy" };
-  const figures = (["seconds", "flops", "joules"] as const).flatMap((kind) => {
-    const found = expenseBars(curve, size, kind);
-    if (!found) return [];
-    const estimated = kind === "joules" && !curve.energy.measured ? "Estimated, not measured. " : "";
-    const missed = found.missed
-      ? `${found.missed} of the adapted runs never got there: all they spent is shown.`
-      : "Median; the line spans the seeds.";
-    const title = `${names[kind]} to reach the best score from scratch`;
-    return [figure({ title, caption: `${estimated}${missed}`, draw: barPlot(title, found.bars), width: 440 })];
-  });
-  const trainable = (["adapted", "scratch"] as const).map((arm) => {
-    const r = range(
-      curve.runs.filter((run) => run.arm === arm && run.size === size).map((run) => run.trainableParameters),
-    );
-    return { arm, ...(r ?? { minimum: 0, median: 0, maximum: 0 }) };
-  });
-  const share = (trainable[0]?.median ?? 0) / Math.max(1, curve.parameters);
-  figures.push(
-    figure({
-      title: "Trainable parameters",
-      caption: `The adapted network trains ${percent(share)} of its ${count(curve.parameters)} parameters.`,
-      draw: barPlot(
-        "Trainable parameters",
-        trainable.map((t) => ({
-          ...t,
-          name: t.arm === "adapted" ? "adapted" : "from scratch",
-          colour: colours[t.arm],
-          text: count(t.median),
-        })),
-      ),
-      width: 440,
-    }),
-  );
-  return html`<div class="pair">${figures}</div>`;
-}
+const line = (r: RunFacts): LossLine => ({
+  name: r.name,
+  losses: r.losses,
+  held: r.scores.flatMap((s) => (s.scores["loss"] === undefined ? [] : { step: s.step, loss: s.scores["loss"] })),
+});
 
-function pretrainingSection(curve: Curve | undefined, runs: readonly RunFacts[]): Markup[] {
-  const p = curve?.pretraining;
-  const lines = [
-    ...(p?.losses?.length
-      ? [
-          {
-            name: `pre-training of ${p.name}`,
-            losses: p.losses,
-            held: held(p.losses.map((l) => ({ step: l.step, loss: l.validation }))),
-            text: p.data,
-          },
-        ]
-      : []),
-    ...runs
-      .filter((r) => r.losses.length > 1)
-      .map((r) => ({
-        name: `${r.purpose}: ${r.name}`,
-        losses: r.losses,
-        held: held(r.scores.map((s) => ({ step: s.step, loss: s.scores["loss"] }))),
-        text: r.model,
-      })),
-  ];
-  const parts = lines.flatMap((line) => {
-    const draw = pretrainingPlot(line);
-    if (!draw) return [];
-    const caption = [line.text, line.held.length ? "Circles: held-out loss." : ""]
-      .filter(Boolean)
-      .join(". ")
-      .replace("..", ".");
-    return [figure({ title: `Loss, ${line.name}`, caption, draw, width: lines.length > 1 ? 440 : 900 })];
+const overlay = (lines: readonly LossLine[]): Markup =>
+  figure({
+    title: "Training loss",
+    draw: lossesPlot(lines),
+    legend: legend(lines.map((l, i) => ({ colour: runColour(i), name: l.name }))),
   });
-  const samples = runs.filter((r) => r.samples.length).map(samplesCard);
-  if (parts.length + samples.length === 0) return [];
-  const title = p ? "What was paid before" : "Learning";
-  const lead = p
-    ? html`<p>Pre-training is paid once: ${seconds(p.seconds)} and ${count(p.tokens)} tokens for ${p.name}${p.machine ? ` on ${p.machine}` : ""}. It is not in the multipliers.</p>\n`
-    : "";
-  return [html`<h2>${title}</h2>\n${lead}<div class="pair">${parts}</div>`, ...samples];
-}
-const held = (points: readonly { readonly step: number; readonly loss: number | undefined }[]) =>
-  points.flatMap(({ step, loss }) => (loss === undefined ? [] : [{ step, loss }]));
 
 function samplesCard(run: RunFacts): Markup {
   const n = run.samples.length;
   const shown = n <= 5 ? run.samples : [0, 1, 2, 3, 4].map((i) => run.samples[Math.round((i * (n - 1)) / 4)]!);
-  return html`<div class="card"><h3>What ${run.name} wrote as it learnt</h3><ol class="samples">${shown.map(
-    (s) => html`<li><b>step ${count(s.step)}</b><p dir="auto">${s.text.trim()}</p></li>`,
-  )}</ol></div>\n`;
+  const items = shown.map((s) => html`<li><b>step ${count(s.step)}</b><p dir="auto">${s.text.trim()}</p></li>`);
+  return html`<div class="card"><h3>What ${run.name} wrote as it learnt</h3><ol class="samples">${items}</ol></div>\n`;
 }
 
 const warnings = (runs: readonly RunFacts[]): Markup[] => {
@@ -265,16 +188,18 @@ const warnings = (runs: readonly RunFacts[]): Markup[] => {
 };
 
 function doctorCard({ examined, findings }: NonNullable<ReportFacts["doctor"]>): Markup {
-  if (findings.length)
-    return tableCard({ ...findingsTable(findings), note: `${count(examined)} examples were examined.` });
-  return html`<div class="card"><h3>Data doctor</h3><p>Nothing found in ${count(examined)} examples: no empty, duplicate or leaking ones.</p></div>\n`;
+  const note = `${count(examined)} examples were examined.`;
+  if (findings.length) return tableCard({ ...findingsTable(findings), note });
+  return html`<div class="card"><h3>Data doctor</h3><p>${note} Nothing was found.</p></div>\n`;
 }
 
-function limits(facts: ReportFacts, result: Efficiency | undefined): Markup {
+function limits(facts: ReportFacts, result: Efficiency | undefined): Markup[] {
   const list = [...(facts.curve && result ? curveLimits(facts.curve, result) : []), ...(facts.limits ?? [])];
-  if (list.length === 0 && !result) return html``;
-  return html`<h2>How far to trust this</h2>
-${result ? html`<p>${rule}</p>` : ""}
+  if (list.length === 0) return [];
+  return [
+    html`<h2>How far to trust this</h2>
+${result && html`<p>${rule}</p>`}
 <ul class="limits">${list.map((text) => html`<li>${text}</li>`)}</ul>
-`;
+`,
+  ];
 }

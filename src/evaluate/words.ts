@@ -1,6 +1,6 @@
 /** Numbers and results as people read them: one place, so that the report and the terminal say the same. */
 import type { Curve } from "./curve.js";
-import type { Efficiency, Payback, SizeResult } from "./efficiency.js";
+import type { Efficiency, Payback } from "./efficiency.js";
 import type { Bounded, BoundedRange, Range } from "./statistics.js";
 
 const scales = [
@@ -12,13 +12,16 @@ const scales = [
   [1e3, "k"],
 ] as const;
 
+// a number and its unit stay on one line
+const space = "\u00A0";
+
 /** Three significant digits, trailing zeros kept: 12.0, 3.46, 512. */
 export const three = (x: number): string =>
   x === 0 ? "0" : Math.abs(x) >= 999.5 ? Math.round(x).toLocaleString("en") : x.toPrecision(3).replace(/e.*/, "");
 
 function scaledBy(x: number, unit: string, from = 1e3): string {
   const found = x >= from ? scales.find(([scale]) => x >= scale * 0.9995) : undefined;
-  return found ? `${three(x / found[0])} ${found[1]}${unit}` : `${three(x)}${unit && ` ${unit}`}`;
+  return found ? `${three(x / found[0])}${space}${found[1]}${unit}` : `${three(x)}${unit && `${space}${unit}`}`;
 }
 /** 94,000; 3.60 M. */
 export const count = (n: number): string => (n < 1e6 ? Math.round(n).toLocaleString("en") : scaledBy(n, ""));
@@ -27,24 +30,33 @@ export const joules = (n: number): string => scaledBy(n, "J");
 export const bytes = (n: number): string => scaledBy(n, "B");
 /** 0.52 s; 42.0 s; 3 min 20 s; 1 h 10 min. */
 export function seconds(s: number): string {
-  if (s < 99.5) return `${s < 10 ? s.toFixed(2) : s.toFixed(1)} s`;
+  if (s < 99.5) return `${s < 10 ? s.toFixed(2) : s.toFixed(1)}${space}s`;
   const whole = Math.round(s);
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}${space}min ${whole % 60}${space}s`;
   const minutes = Math.round(whole / 60);
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return `${Math.floor(minutes / 60)}${space}h ${minutes % 60}${space}min`;
 }
 export const expense = { flops, seconds, joules } as const;
+/** A unit in which amounts up to `most` are short numbers: for an axis. */
+export function unitFor(most: number, kind: keyof typeof expense): { readonly divide: number; readonly unit: string } {
+  if (kind === "seconds") return most < 120 ? { divide: 1, unit: "seconds" } : { divide: 60, unit: "minutes" };
+  const name = kind === "flops" ? "FLOP" : "J";
+  const [divide, prefix] = scales.find(([scale]) => most >= scale) ?? [1, ""];
+  return { divide, unit: `${prefix}${name}` };
+}
 
 /** A score or a loss: three decimals below 10, three digits above. */
 export const score = (x: number): string => (Math.abs(x) < 10 ? x.toFixed(3) : three(x));
 /** A difference of scores with its sign, a true minus. */
 export const signed = (x: number): string => `${x < 0 ? "−" : "+"}${score(Math.abs(x))}`;
-export const percent = (x: number): string => `${(100 * x).toFixed(x < 0.1 ? 1 : 0)} %`;
+export const percent = (x: number): string => `${(100 * x).toFixed(x < 0.1 ? 1 : 0)}${space}%`;
 
 const digits = (x: number): string => (x >= 99.5 ? Math.round(x).toLocaleString("en") : x.toPrecision(2));
-const marks = { exact: "", "at least": "≥ ", "at most": "≤ " } as const;
+const marks = { exact: "", "at least": `≥${space}`, "at most": `≤${space}` } as const;
 /** 5.3×, ≥ 16×, ≤ 0.50×. */
 export const times = (x: Bounded): string => `${marks[x.bound]}${digits(x.value)}×`;
+/** 7.2× – 9.1×, the ends of a range. */
+export const timesEnds = (r: BoundedRange): string => `${times(r.minimum)} – ${times(r.maximum)}`;
 /** minimum – median – maximum. */
 export const timesRange = (r: BoundedRange | undefined): string =>
   r ? [r.minimum, r.median, r.maximum].map(times).join(" – ") : "not measured";
@@ -93,31 +105,16 @@ export function summary(efficiency: Efficiency): string {
   );
 }
 
-/** The two multipliers and the pay-back of one size, as label and value. */
-export function figures(at: SizeResult): [label: string, value: string][] {
-  const rows: [string, string][] = [
-    ["data multiplier", timesRange(at.dataMultiplier)],
-    ["compute multiplier, FLOPs", timesRange(at.computeMultiplier.flops)],
-    ["compute multiplier, seconds", timesRange(at.computeMultiplier.seconds)],
-  ];
-  if (at.payback) {
-    rows.push(["pre-training repaid, FLOPs", payback(at.payback.flops)]);
-    rows.push(["pre-training repaid, seconds", payback(at.payback.seconds)]);
-  }
-  return rows;
-}
-
 /** What the numbers of a curve cannot say. */
 export function curveLimits(curve: Curve, efficiency: Efficiency): string[] {
   const { headline: at, sizes, pretraining } = efficiency;
   const n = at.seeds.length;
   const error = Math.sqrt(0.25 / Math.max(1, curve.tested.test));
   const bounds = sizes.some((s) => s.dataMultiplier && s.dataMultiplier.median.bound !== "exact");
-  const perSeed = curve.runs.length / Math.max(1, new Set(curve.runs.map((r) => r.seed)).size);
   return [
-    `${n} ${n === 1 ? "seed" : "seeds"} a size: if pre-training did nothing, chance alone would still make all of one size better ` +
-      `${n < 1 ? "always" : `one time in ${2 ** n}`}. ${count(perSeed)} runs a seed.`,
-    curve.classes !== undefined
+    `${n} ${n === 1 ? "seed" : "seeds"} a size: were pre-training of no use, chance alone would still favour it for every seed of a ` +
+      `size ${n === 0 ? "always" : `one time in ${2 ** n}`}.`,
+    curve.metric.name === "accuracy"
       ? `Scores come from ${count(curve.tested.test)} test examples: up to ±${percent(1.96 * error)} of each ` +
         "is the luck of which examples those are, shared by both arms of a pair."
       : `Scores come from ${count(curve.tested.test)} test examples.`,
@@ -141,3 +138,6 @@ export function curveLimits(curve: Curve, efficiency: Efficiency): string[] {
       : []),
   ];
 }
+
+/** With a capital first letter. */
+export const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);

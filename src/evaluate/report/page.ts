@@ -47,13 +47,19 @@ export const figure = ({ title, caption, draw, legend, width = 900 }: Figure): M
 <div class="wide">${draw(width)}</div><div class="narrow">${draw(330)}</div></figure>
 `;
 
-export const legend = (items: readonly { readonly kind: string; readonly name: string }[]): Markup =>
-  html`<ul class="legend">${items.map(({ kind, name }) => html`<li class="${kind}"><i></i>${name}</li>`)}</ul>`;
+/** What the colours of a plot mean; a hollow mark where the plot's dots are hollow. */
+export const legend = (
+  items: readonly { readonly colour: string; readonly name: string; readonly hollow?: boolean }[],
+) =>
+  html`<ul class="legend">${items.map(
+    ({ colour, name, hollow }) =>
+      html`<li style="--c: ${colour}"${hollow && html` class="hollow"`}><i></i>${name}</li>`,
+  )}</ul>`;
 
 const long = (text: string) => text.length > 44;
 
-/** A table in a card that scrolls sideways where the screen is narrow. */
-export function tableCard(table: Table): Markup {
+/** A table in a card that scrolls sideways where the screen is narrow; `quiet` where a heading above already says its title. */
+export function tableCard(table: Table, { quiet = false }: { readonly quiet?: boolean } = {}): Markup {
   const cell = (text: string, i: number) => {
     const kind = [table.columns[i]?.align === "right" && "right", long(text) && "long"].filter(Boolean).join(" ");
     const attributes = kind ? html` class="${kind}"` : "";
@@ -62,8 +68,8 @@ export function tableCard(table: Table): Markup {
   const header = table.columns.map((c) =>
     c.align === "right" ? html`<th scope="col" class="right">${c.name}</th>` : html`<th scope="col">${c.name}</th>`,
   );
-  return html`<div class="card"><div class="scroll" tabindex="0" role="region" aria-label="${table.title}"><table>
-<caption>${table.title}</caption>
+  const title = quiet ? "" : html`<h3>${table.title}</h3>`;
+  return html`<div class="card">${title}<div class="scroll" tabindex="0" role="region" aria-label="${table.title}"><table aria-label="${table.title}">
 <thead><tr>${header}</tr></thead>
 <tbody>
 ${table.rows.map((row) => html`<tr>${row.map(cell)}</tr>\n`)}</tbody>
@@ -75,6 +81,8 @@ export interface Tile {
   readonly name: string;
   readonly value: string;
   readonly unit?: string;
+  /** Minimum to maximum, or another line of numbers. */
+  readonly range: string;
   readonly under: string;
 }
 export const tiles = (list: readonly Tile[]): Markup =>
@@ -82,6 +90,6 @@ export const tiles = (list: readonly Tile[]): Markup =>
     (t) =>
       html`<div class="tile"><dt>${t.name}</dt><dd class="figure">${t.value}${
         t.unit ? html` <small>${t.unit}</small>` : ""
-      }</dd><dd class="under">${t.under}</dd></div>`,
+      }</dd><dd class="range">${t.range}</dd><dd class="under">${t.under}</dd></div>`,
   )}</dl>
 `;

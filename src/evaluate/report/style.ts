@@ -5,12 +5,14 @@ export const style = `
   color-scheme: light dark;
   --page: #f6f6f3; --card: #ffffff; --text: #1b1d21; --muted: #62666f; --line: #e4e4df; --strong: #cfcfc8;
   --adapted: #2457c5; --scratch: #c2570c; --pretraining: #6b4fb3;
+  --run-1: #2457c5; --run-2: #c2570c; --run-3: #1a7f5a; --run-4: #a2348f; --run-5: #7a6a00; --run-6: #4b5563;
   --good: #14713d; --good-soft: #e0f2e6; --bad: #b3261e; --bad-soft: #fbe5e2; --flat: #6a5a16; --flat-soft: #f5eecf;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #131417; --card: #1b1d21; --text: #eceef1; --muted: #a0a5af; --line: #2c2f36; --strong: #434751;
     --adapted: #7aa7ff; --scratch: #f59a57; --pretraining: #b7a0f2;
+    --run-1: #7aa7ff; --run-2: #f59a57; --run-3: #5fd0a2; --run-4: #ee8fdc; --run-5: #dcc74c; --run-6: #a9b1bd;
     --good: #7ddba3; --good-soft: #16331f; --bad: #ff9d94; --bad-soft: #40201d; --flat: #e8d27a; --flat-soft: #393216;
   }
 }
@@ -29,10 +31,11 @@ h1 { margin: .75rem 0 .9rem; font-size: clamp(1.9rem, 1.2rem + 3vw, 3.1rem); lin
 .lead { margin: 0; font-size: clamp(1.05rem, 1rem + .4vw, 1.25rem); line-height: 1.5; color: var(--muted); max-width: 42rem; text-wrap: pretty; }
 h2 { margin: 3.5rem 0 .4rem; font-size: 1.4rem; line-height: 1.25; letter-spacing: -.015em; }
 h2 + p { margin-top: 0; }
-h3 { margin: 0 0 .25rem; font-size: 1rem; line-height: 1.35; }
+h3 { margin: 0 0 .3rem; font-size: 1rem; line-height: 1.35; }
 p { max-width: 44rem; text-wrap: pretty; }
-.quiet, .note { color: var(--muted); }
-.note { font-size: .875rem; line-height: 1.5; margin: .7rem 0 0; }
+.note { color: var(--muted); }
+.note { font-size: .875rem; line-height: 1.5; margin: .7rem 0 0; max-width: 52rem; }
+.called { margin: 0; max-width: none; }
 .verdict { display: inline-block; padding: .2rem .75rem; border-radius: 99rem; font-size: .875rem; font-weight: 650; }
 .verdict.benefit { background: var(--good-soft); color: var(--good); }
 .verdict.harm { background: var(--bad-soft); color: var(--bad); }
@@ -45,16 +48,16 @@ p { max-width: 44rem; text-wrap: pretty; }
 .tile dd { margin: 0; }
 .tile .figure { font-size: 2.15rem; line-height: 1.2; font-weight: 700; letter-spacing: -.025em; font-variant-numeric: tabular-nums; margin-top: .15rem; white-space: nowrap; }
 .tile .figure small { font-size: 1rem; font-weight: 500; color: var(--muted); letter-spacing: 0; }
+.tile .range { font-size: .875rem; font-variant-numeric: tabular-nums; margin-top: .1rem; }
 .tile .under { font-size: .8125rem; line-height: 1.45; color: var(--muted); margin-top: .3rem; font-variant-numeric: tabular-nums; }
 .card { padding: 1.25rem 1.4rem 1.3rem; margin: 1.25rem 0 0; }
 figure.card { margin-left: 0; margin-right: 0; }
 figcaption { margin: 0 0 .9rem; }
-figcaption p { margin: 0; color: var(--muted); font-size: .875rem; line-height: 1.5; }
+figcaption p { margin: 0; max-width: none; color: var(--muted); font-size: .875rem; line-height: 1.5; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .55rem 0 0; padding: 0; list-style: none; font-size: .875rem; }
 .legend li { display: flex; align-items: center; gap: .45rem; }
 .legend i { width: .8rem; height: .8rem; border-radius: 50%; border: 2px solid var(--c); background: var(--c); flex: none; }
-.legend .scratch i { background: var(--card); }
-.adapted { --c: var(--adapted); } .scratch { --c: var(--scratch); } .pretraining { --c: var(--pretraining); }
+.legend .hollow i { background: var(--card); }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 1.25rem; margin-top: 1.25rem; }
 .pair > .card { margin-top: 0; }
 svg { display: block; max-width: 100%; height: auto; color: var(--text); font-variant-numeric: tabular-nums; }
@@ -62,7 +65,6 @@ svg { display: block; max-width: 100%; height: auto; color: var(--text); font-va
 .scroll { overflow-x: auto; margin: 0 -1.4rem; padding: 0 1.4rem; }
 .scroll:focus-visible { outline: 2px solid var(--adapted); outline-offset: -2px; border-radius: .5rem; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; line-height: 1.4; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 650; font-size: 1rem; padding: 0 0 .6rem; }
 th, td { padding: .5rem .9rem .5rem 0; text-align: left; vertical-align: top; border-top: 1px solid var(--line); }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { border-top: 0; border-bottom: 1px solid var(--strong); color: var(--muted); font-weight: 500; vertical-align: bottom; }
@@ -86,9 +88,10 @@ footer { margin-top: 3.5rem; padding-top: 1.25rem; padding-bottom: 3rem; color: 
   .scroll { margin: 0 -1rem; padding: 0 1rem; }
   .wide { display: none; }
   .narrow { display: block; }
-  .tiles { grid-template-columns: 1fr 1fr; gap: .7rem; }
+  .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .7rem; }
   .tile { padding: .85rem .9rem; }
-  .tile .figure { font-size: 1.55rem; }
+  .tile .figure { font-size: 1.55rem; white-space: normal; }
+  .tile .figure small { font-size: .875rem; display: inline-block; }
   .reason { display: block; margin: .4rem 0 0; }
   h2 { margin-top: 2.75rem; }
 }

@@ -6,6 +6,7 @@ import { range } from "../statistics.js";
 import type { Column, Table } from "../table.js";
 import {
   bytes,
+  capital,
   count,
   expense,
   flops,
@@ -135,41 +136,58 @@ export function paybackTable(result: Efficiency): Table | undefined {
 }
 const savings = (kind: "flops" | "seconds", saved: number) => (saved > 0 ? expense[kind](saved) : "nothing");
 
-/** Runs side by side. */
+/** What runs were and what came out. */
 export function runsTable(runs: readonly RunFacts[]): Table {
   const names = [...new Set(runs.flatMap((r) => Object.keys(r.result ?? {})))];
   return {
-    title: "Runs",
+    title: "Runs and their held-out results",
     columns: [
       left("run"),
       left("purpose"),
       left("model"),
-      right("steps"),
+      right("seed"),
       left("ended"),
       ...names.map((n) => right(metricName(n))),
-      right("tokens"),
-      right("time"),
-      right("tokens/s"),
-      right("compute"),
-      right("energy"),
-      right("of peak"),
     ],
     rows: runs.map((r) => [
       r.name,
       r.purpose,
       r.model ?? (r.parameters ? `${count(r.parameters)} parameters` : ""),
-      count(r.steps),
+      optional(r.seed, String),
       r.ended,
       ...names.map((n) => optional(r.result?.[n], score)),
-      optional(r.cost.tokens, count),
-      optional(r.cost.seconds, seconds),
-      optional(r.tokensPerSecond, count),
-      optional(r.cost.flops, flops),
-      optional(r.cost.joules, joules),
-      optional(r.shareOfPeak, percent),
     ]),
   };
 }
+
+/** What runs spent. */
+export const spentTable = (runs: readonly RunFacts[]): Table => ({
+  title: "What they spent",
+  columns: [
+    left("run"),
+    right("steps"),
+    right("tokens"),
+    right("time"),
+    right("tokens/s"),
+    right("share of peak"),
+    right("compute"),
+    right("energy"),
+    right("peak memory"),
+    right("trainable"),
+  ],
+  rows: runs.map((r) => [
+    r.name,
+    count(r.steps),
+    optional(r.cost.tokens, count),
+    optional(r.cost.seconds, seconds),
+    optional(r.tokensPerSecond, count),
+    optional(r.shareOfPeak, percent),
+    optional(r.cost.flops, flops),
+    optional(r.cost.joules, joules),
+    optional(r.peakBytes, bytes),
+    optional(r.trainableParameters, count),
+  ]),
+});
 const optional = (x: number | undefined, f: (x: number) => string): string => (x === undefined ? "" : f(x));
 
 export const dataTable = (data: readonly DataFacts[]): Table => ({
@@ -213,10 +231,8 @@ export function factTables(facts: ReportFacts): Table[] {
     ...(curve && result
       ? [sizesTable(result), multipliersTable(result), costTable(curve, result), paybackTable(result)]
       : []),
-    runs?.length ? runsTable(runs) : undefined,
+    ...(runs?.length ? [runsTable(runs), spentTable(runs)] : []),
     data?.length ? dataTable(data) : undefined,
     doctor?.findings.length ? findingsTable(doctor.findings) : undefined,
   ].filter((t) => t !== undefined);
 }
-
-const capital = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1);

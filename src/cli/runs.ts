@@ -9,7 +9,7 @@ import { command } from "./command.js";
 interface Listed {
   readonly name: string;
   readonly kind: string;
-  readonly state: "running" | "finished" | "interrupted" | "killed" | "damaged";
+  readonly state: "running" | "finished" | "interrupted" | "failed" | "killed" | "damaged";
   readonly step: number;
   readonly steps?: number;
   /** The last of the best scores; absent where nothing was evaluated. */
@@ -23,7 +23,8 @@ const lastOf = <T extends TrainEvent["type"]>(events: readonly TrainEvent[], typ
 
 function stateOf(events: readonly TrainEvent[], locked: boolean): Listed["state"] {
   if (locked) return "running";
-  const last = events.findLast((e) => e.type === "stopped" || e.type === "step");
+  const last = events.findLast((e) => e.type === "stopped" || e.type === "failed" || e.type === "step");
+  if (last?.type === "failed") return "failed";
   if (last?.type !== "stopped") return "killed";
   return last.reason === "interrupted" ? "interrupted" : "finished";
 }

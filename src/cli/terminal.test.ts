@@ -28,8 +28,10 @@ const step = (n: number): TrainEvent => ({
   milliseconds: 200,
   waitShare: 0,
 });
+const flopsPerStep = 6.2e9;
+const preflight = { memory: 3.1e8, memoryAvailable: 8e9, disk: 4.2e7, diskAvailable: 9e10, flopsPerStep };
 const events: TrainEvent[] = [
-  { type: "started", step: 0, parameters: 912_384, trainable: 912_384, steps: 4, flopsPerStep: 6.2e9 },
+  { type: "started", step: 0, parameters: 912_384, trainable: 912_384, steps: 4, flopsPerStep, preflight },
   step(1),
   step(2),
   { type: "score", step: 2, scores: { loss: 2.51234 }, best: true, milliseconds: 10 },
@@ -55,6 +57,7 @@ test("without a terminal, plain lines come now and then", async () => {
   expect(said.out()).toBe("");
   expect(said.error()).toMatchInlineSnapshot(`
     "912,384 parameters; 4 steps
+    about 310 MB of memory, 42 MB on disk
     step 1/4  loss 5.000  5,210 tokens/s  31 % of peak  3 s left
     step 2  loss 2.512  (best so far)
     step 2  sample: To be, / or not

@@ -81,6 +81,12 @@ function speedOf({ tokensPerSecond, milliseconds }: Step, flops: number, peak: n
   return [`${whole(tokensPerSecond)} tokens/s`, ...share];
 }
 
+/** What the preflight predicts, in one line. */
+function needs({ step, steps, preflight: { memory, disk, millisecondsPerStep } }: Started): string {
+  const time = millisecondsPerStep === undefined ? "" : `, ${duration(((steps - step) * millisecondsPerStep) / 1000)}`;
+  return `about ${bytes(memory)} of memory, ${bytes(disk)} on disk${time}`;
+}
+
 /** An event other than a step, in one line. */
 function line(event: Exclude<TrainEvent, Step>): string {
   const at = `step ${event.step}  `;
@@ -88,7 +94,8 @@ function line(event: Exclude<TrainEvent, Step>): string {
     case "started": {
       const from = event.resumedFrom === undefined ? "" : `, going on from step ${event.resumedFrom}`;
       const learning = event.trainable === event.parameters ? "" : `, ${whole(event.trainable)} of them trained`;
-      return `${whole(event.parameters)} parameters${learning}; ${whole(event.steps)} steps${from}`;
+      const run = `${whole(event.parameters)} parameters${learning}; ${whole(event.steps)} steps${from}`;
+      return `${run}\n${needs(event)}`;
     }
     case "score": {
       const scores = Object.entries(event.scores).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
@@ -100,6 +107,8 @@ function line(event: Exclude<TrainEvent, Step>): string {
       return `${at}saved ${event.path} (${bytes(event.bytes)})`;
     case "warning":
       return `${at}warning: ${event.message}`;
+    case "failed":
+      return `${at}failed: ${event.message}`;
     case "stopped":
       return stopLine(event);
   }

@@ -250,9 +250,9 @@ function masked({ labels, weights, ...rest }: Record<string, Nd>): Record<string
   };
 }
 
-function total(family: AnyFamily, config: ModelSizes, batch: Record<string, Nd>): number[] {
+function total(family: AnyFamily, config: ModelSizes, batch: Record<string, Nd>, packed = true): number[] {
   const [B, T] = batch["ids"]!.shape as [number, number];
-  const sizes = { batch: B, length: T, ...(batch["places"] && { places: batch["places"].shape[0]! }) };
+  const sizes = { batch: B, length: T, packed, ...(batch["places"] && { places: batch["places"].shape[0]! }) };
   const { objective: o } = languageModelling(family, config, { p: new Scope(), ...sizes });
   const state = initialise(params([o.sum]), 9);
   const values = new Map([...state, ...Object.entries(batch)].map(([name, x]): [string, Exact] => [name, exact(x)]));
@@ -295,6 +295,13 @@ test.each(variants)(
     }
   },
 );
+
+test("full rows of one document need no segments and no positions", () => {
+  const config = presetNamed("gpt-0.3m").config;
+  const batch = rows([[{ ids: [5, 4, 3, 2] }], [{ ids: [1, 6, 1, 8] }]], 4);
+  const { segments: _, positions: __, ...rest } = batch;
+  expect(total(families.gpt, config, rest, false)[0]).toBeCloseTo(total(families.gpt, config, batch)[0]!, 9);
+});
 
 test("a size dial gives the parameters it was asked for, and says what it chose", () => {
   for (const family of [families.gpt, families.bert] as AnyFamily[])

@@ -1,5 +1,5 @@
 /** The model families, by name. */
-import { fail } from "../ir/index.js";
+import { fail, nearest } from "../ir/index.js";
 import { bert } from "./bert.js";
 import type { Family, ModelSizes, PublicConfig } from "./family.js";
 import { gpt } from "./gpt.js";
@@ -21,5 +21,7 @@ export function presetNamed(name: string): { readonly family: AnyFamily; readonl
   for (const family of Object.values<AnyFamily>(families))
     if (Object.hasOwn(family.presets, name)) return { family, config: family.presets[name] as ModelSizes };
   const known = Object.values<AnyFamily>(families).flatMap((family) => Object.keys(family.presets));
-  throw fail("config", `there is no preset ${JSON.stringify(name)}`, `one of: ${known.join(", ")}`);
+  const near = nearest(name, known);
+  const guess = near ? `did you mean ${near}? ` : "";
+  throw fail("config", `there is no preset ${JSON.stringify(name)}`, `${guess}one of: ${known.join(", ")}`);
 }

@@ -16,8 +16,10 @@ export interface LanguageModelling {
 export interface LanguageModellingSizes {
   readonly batch: number;
   readonly length: number;
-  /** Masked modelling: how many places of the whole batch may be trained; required there. */
+  /** Masked modelling: how many places of the whole batch may be trained; by default all. */
   readonly places?: number;
+  /** Whether rows hold several documents or padding; otherwise `segments` and `positions` are not fed, and attention costs less. Default true. */
+  readonly packed?: boolean;
   /** Whether dropout is on; its `seed` (u32 scalar) is then fed. */
   readonly training?: boolean;
 }
@@ -28,9 +30,9 @@ export function languageModelling<C extends ModelSizes>(
   config: C,
   { p, ...sizes }: LanguageModellingSizes & { readonly p: Scope },
 ): LanguageModelling {
-  const { batch, length, training = false } = sizes;
+  const { batch, length, packed = true, training = false } = sizes;
   const rows = (name: string) => input(name, i32([batch, length]));
-  const x = { ids: rows("ids"), segments: rows("segments"), positions: rows("positions") };
+  const x = { ids: rows("ids"), ...(packed && { segments: rows("segments"), positions: rows("positions") }) };
   const seed = input("seed", u32([]));
   const hidden = family.body(p, { ...x, dropout: training ? { seed } : undefined }, config);
   const flat = hidden.reshape([batch * length, hidden.shape[2]!]);

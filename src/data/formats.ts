@@ -4,7 +4,7 @@ import { pipeline, Readable } from "node:stream";
 import { parse as csvParser } from "csv-parse";
 import { fail } from "../ir/index.js";
 import type { Row } from "./row.js";
-import { bytes, decoded, lines, readError } from "./text.js";
+import { decoded, lines, readError } from "./text.js";
 
 export interface TextOptions {
   /** What one document of a .txt file is: the whole file, a line, or lines up to a blank one. Default "file". */
@@ -26,8 +26,8 @@ export const formats = {
   parquet: { extensions: ["parquet"], summary: "Apache Parquet", rows: parquetRows },
 } satisfies Record<string, Format>;
 
-/** A .txt file as rows with one field, `text`; `more` as in a Document when a piece is not the last. */
-async function* textRows(path: string, o: TextOptions): AsyncGenerator<Row & { more?: boolean }> {
+/** A .txt file as rows with one field, `text`. */
+async function* textRows(path: string, o: TextOptions): AsyncGenerator<Row> {
   if (o.documents === "line") {
     for await (const line of lines(path))
       if (line.text.trim()) yield { at: `${path}:${line.number}`, fields: { text: line.text } };
@@ -37,15 +37,18 @@ async function* textRows(path: string, o: TextOptions): AsyncGenerator<Row & { m
   let rest = "";
   let line = 1;
   for await (const piece of decoded(path)) {
-    const whole = rest + piece;
-    const cut = cutPoint(whole);
-    const text = whole.slice(0, cut);
-    rest = whole.slice(cut);
-    if (text) yield { at: `${path}:${line}`, fields: { text }, more: true };
+    const cut = rest.length < pieceLength ? 0 : cutPoint(rest);
+    const text = rest.slice(0, cut);
+    rest = rest.slice(cut) + piece;
+    if (!text) continue;
+    yield { at: `${path}:${line}`, fields: { text }, more: true };
     for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) line++;
   }
   yield { at: `${path}:${line}`, fields: { text: rest } };
 }
+
+/** Characters of a text file that are held before it comes in pieces. */
+const pieceLength = 1 << 18;
 
 /**
  * Where a long text may be cut without changing its tokens: before white space that follows a word, so that no word and no
@@ -79,7 +82,12 @@ async function* jsonRows(path: string): AsyncGenerator<Row> {
     try {
       value = JSON.parse(line.text);
     } catch (error) {
-      throw fail("data", `broken JSON: ${(error as Error).message}`, "put one whole JSON object on each line", at);
+      throw fail(
+        "data",
+        `broken JSON: ${(error as Error).message.split(" in JSON")[0]}`,
+        "put one whole JSON object on each line",
+        at,
+      );
     }
     if (typeof value !== "object" || value === null || Array.isArray(value))
       throw fail("data", "the line is JSON but not an object", 'write it as {"text": …}', at);
@@ -143,5 +151,3 @@ async function* parquetRows(path: string): AsyncGenerator<Row> {
     throw fail("source", `not a Parquet file that can be read: ${message}`, "write it again", path);
   }
 }
-
-export { bytes };

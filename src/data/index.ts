@@ -9,12 +9,22 @@ export {
   type Examples,
   encodeExamples,
 } from "./classification.js";
+export {
+  type DoctorOptions,
+  type DoctorReport,
+  examine,
+  type Finding,
+  type SplitName,
+  type SplitReport,
+} from "./doctor.js";
+export { type Format, formats, type TextOptions } from "./formats.js";
 export { type MaskedBatches, type MaskedOptions, maskedBatches } from "./masked.js";
 export { type Overflow, type OverflowReport, overflows } from "./overflow.js";
 export { type Prefetched, prefetch } from "./prefetch.js";
-export { hash, permutation, type Random, random } from "./random.js";
+export { hash, hashText, permutation, type Random, random } from "./random.js";
 export type { Document, Row } from "./row.js";
 export { cachedShards, openShards, type ShardHeader, type ShardOptions, type Tokens, writeShards } from "./shards.js";
+export { builtIn, documents, files, fingerprint, rows, type SourceOptions } from "./sources.js";
 export { loadTokenizer, type Role, type Tokenizer, tokenizerOf, trainTokenizer } from "./tokenizer.js";
 export { type TokenizerJson, type TokenizerKind, tokenizerKinds, type VocabularyOptions } from "./vocabulary.js";
 export {

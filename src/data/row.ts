@@ -3,6 +3,8 @@ export interface Row {
   /** "file:line", or the place in a built-in source. */
   readonly at: string;
   readonly fields: Readonly<Record<string, unknown>>;
+  /** Set on a piece of a long text that is not its last. */
+  readonly more?: boolean;
 }
 
 /** A text, or a piece of a text too long to hold: then all pieces but the last say that there is `more`. */

@@ -131,7 +131,7 @@ export async function* documents(source: string | readonly string[], o: SourceOp
         "choose another column",
         row.at,
       );
-    yield { ...row, text } as Document;
+    yield { at: row.at, text, ...(row.more && { more: true }) };
   }
 }
 

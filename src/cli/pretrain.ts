@@ -1,29 +1,28 @@
 /** `plinth pretrain`: text in, a language model out. */
-import { pretrainOptions, pretrain as run } from "../jobs/index.js";
+import { join } from "node:path";
+import { pretrain as job, pretrainOptions } from "../jobs/index.js";
 import { command } from "./command.js";
-import { machinePeak } from "./machine-peak.js";
 import { follow } from "./terminal.js";
 
+/** Shows the run as it goes; Ctrl-C saves it. */
 export const pretrain = command({
   options: pretrainOptions,
   positional: ["data"],
   examples: [
     {
-      line: "npx plinth pretrain wordnet:definitions --size 3e6 --minutes 1",
-      why: "a small GPT on the text that travels with plinth",
+      line: "npx plinth pretrain wordnet:definitions --preset gpt-1m --minutes 1 --out runs/first --replace",
+      why: "a small GPT in a minute, on text that travels with plinth; your own files work the same",
     },
     {
-      line: "npx plinth pretrain wordnet:definitions --family bert --preset bert-tiny --minutes 60 --out runs/bert",
-      why: "a BERT that fills in masked words, to adapt later",
+      line: "npx plinth pretrain wordnet:definitions --family bert --size 1e6 --steps 200 --out runs/masked --replace",
+      why: "the same with a BERT, of about a million parameters",
     },
   ],
   async run(options, context) {
-    const resume = `npx plinth pretrain ${options.data.join(" ")} … --out ${options.out} --resume`;
-    const signal = context.interruptible(`go on with the same command and --resume: ${resume}`);
-    const peakGigaflops = await machinePeak(options.engine, options.threads);
-    const events = run(options, { signal, note: context.note });
-    const stopped = await follow(events, context, { label: "pre-training", ...(peakGigaflops && { peakGigaflops }) });
-    if (stopped && stopped.reason !== "interrupted") context.print(`the model is in ${options.out}/model`);
-    return undefined;
+    const signal = context.interruptible();
+    const run = job(options, { signal, note: context.note });
+    const code = await follow(run, context, { label: "pretrain", threads: options.threads });
+    if (code === undefined) context.print(`the model is in ${join(options.out, "model")}`);
+    return code;
   },
 });

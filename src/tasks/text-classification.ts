@@ -1,6 +1,6 @@
 /** Text classification: one label for a text, such as its topic, its sentiment, its intent. */
 import { f32, i32, input, type Scope, type Tensor, u32 } from "../ir/index.js";
-import type { Family, Pooling } from "../models/index.js";
+import type { Family, ModelSizes, Pooling } from "../models/index.js";
 import { linear, normal } from "../nn/index.js";
 import { crossEntropy } from "../ops/index.js";
 import type { Objective } from "../optim/index.js";
@@ -25,7 +25,7 @@ export interface TextClassification {
 export const headNames = ["classifier.weight", "classifier.bias"] as const;
 
 /** A family's body with a linear head. Fed: ids and segments i32 [B T], labels i32 [B], weights f32 [B]. */
-export function textClassification<C>(
+export function textClassification<C extends ModelSizes>(
   family: Family<C>,
   config: C,
   { p, ...sizes }: TextClassificationSizes & { readonly p: Scope },

@@ -1,0 +1,69 @@
+/** A trained model to start from: a model folder, a run that has one, or the one that travels with plinth. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadTokenizer, type Tokenizer } from "../data/index.js";
+import { fail, type Nd, nameOf, type Tensor } from "../ir/index.js";
+import { familyOf, loadWeights, openModelFolder, parametersOf, type PublicConfig } from "../models/index.js";
+import type { Model } from "./language-model.js";
+
+export interface Base extends Model {
+  /** The model folder. */
+  readonly path: string;
+  readonly tokenizer: Tokenizer;
+  /** The content of config.json. */
+  readonly json: PublicConfig;
+  /** What a classifier's outputs mean, where the folder is one. */
+  readonly labels: readonly string[] | undefined;
+  /** Values of `wanted` parameters. Throws `checkpoint`, listing all that is missing or does not fit. */
+  weights(wanted: readonly Tensor[]): Promise<Map<string, Nd>>;
+}
+
+/** The folder that a name or a path means. Throws `checkpoint` when there is no model. */
+export function modelPath(given: string): string {
+  const shipped = fileURLToPath(new URL(`../../models/${given}`, import.meta.url));
+  const places = [given, join(given, "model"), ...(/^[\w-]+$/.test(given) ? [shipped] : [])];
+  const found = places.find((path) => existsSync(join(path, "config.json")));
+  if (found) return found;
+  throw fail(
+    "checkpoint",
+    `there is no model at ${given}`,
+    "name a model folder, a run that finished, or plinth-tiny-en, which travels with plinth",
+  );
+}
+
+/** Open a model: its family, config and tokeniser; weights are read when asked for. */
+export async function openBase(given: string): Promise<Base> {
+  const path = modelPath(given);
+  await using folder = await openModelFolder(path);
+  const family = familyOf(folder.config);
+  const config = family.fromPublic(folder.config);
+  const tokenizer = await loadTokenizer(path);
+  if (tokenizer.vocabSize > config.vocabSize)
+    throw fail(
+      "tokenizer",
+      `the tokeniser has ${tokenizer.vocabSize} entries, the model's embedding ${config.vocabSize} rows`,
+      "use the tokeniser that the model was trained with",
+      path,
+    );
+  return {
+    path,
+    family,
+    config,
+    tokenizer,
+    json: folder.config,
+    labels: folder.labels,
+    async weights(wanted) {
+      await using again = await openModelFolder(path);
+      const types = new Map(wanted.map((t) => [nameOf(t), t.type]));
+      const known = new Set([...parametersOf(family, config).map(nameOf), ...types.keys()]);
+      return loadWeights(again, types, {
+        rename: (name) => {
+          const graph = family.fromPublicName(name, config) ?? (types.has(name) ? name : undefined);
+          // a body may be read without the language-model head that its folder holds
+          return graph !== undefined && known.has(graph) && !types.has(graph) ? undefined : graph;
+        },
+      });
+    },
+  };
+}

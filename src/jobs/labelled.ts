@@ -1,0 +1,107 @@
+/** Labelled texts for an adaptation: read, split where no split was given, encoded as the base model reads them. */
+import { createHash } from "node:crypto";
+import {
+  type Example,
+  encodeExamples,
+  hashText,
+  normalise,
+  type Overflow,
+  type OverflowReport,
+  type Row,
+  rows,
+  type Split,
+} from "../data/index.js";
+import { fail } from "../ir/index.js";
+import type { Base } from "./base.js";
+
+export interface LabelledOptions {
+  readonly data: readonly string[];
+  readonly validation?: readonly string[] | undefined;
+  readonly test?: readonly string[] | undefined;
+  /** Share of the data set apart for each of validation and test, where they are not given. */
+  readonly heldOutShare: number;
+  readonly text: string;
+  readonly label: string;
+  readonly overflow: Overflow;
+  readonly contextLength?: number | undefined;
+}
+
+export interface Labelled {
+  readonly train: readonly Example[];
+  readonly validation: readonly Example[];
+  readonly test: readonly Example[];
+  readonly labels: readonly string[];
+  /** What was too long, on each side. */
+  readonly overflow: Readonly<Record<Split, OverflowReport>>;
+  /** sha256 of each side. */
+  readonly hashes: Readonly<Record<Split, string>>;
+}
+
+const splits = ["train", "validation", "test"] as const;
+
+/** The rows of every side. */
+export async function splitRows(o: LabelledOptions): Promise<Record<Split, Row[]>> {
+  const sides: Record<Split, Row[]> = { train: [], validation: [], test: [] };
+  const add = async (side: Split | undefined, sources: readonly string[]) => {
+    for (const source of sources) {
+      if (source.startsWith("wordnet:")) {
+        for (const one of side ? [side] : splits)
+          for await (const row of rows(source, { split: one })) sides[one].push(row);
+      } else for await (const row of rows(source, { text: o.text })) sides[side ?? sideOf(row, o)].push(row);
+    }
+  };
+  const given = { validation: o.validation, test: o.test };
+  await add(o.validation && o.test ? "train" : undefined, o.data);
+  for (const side of ["validation", "test"] as const) {
+    const sources = given[side];
+    if (!sources) continue;
+    sides.train.push(...sides[side].splice(0));
+    await add(side, sources);
+  }
+  return sides;
+}
+
+/** Equal texts fall on one side, whatever their order in the file. */
+function sideOf(row: Row, { text, heldOutShare }: LabelledOptions): Split {
+  const at = hashText(normalise(String(row.fields[text] ?? ""))) / 2 ** 32;
+  return at < heldOutShare ? "validation" : at < 2 * heldOutShare ? "test" : "train";
+}
+
+/** Read and encode every side. Throws `labels` when a side is empty, `data` and `overflow` as the rows do. */
+export async function readLabelled(base: Base, o: LabelledOptions): Promise<Labelled> {
+  const sides = await splitRows(o);
+  for (const side of splits)
+    if (!sides[side].length)
+      throw fail("labels", `no examples are left for ${side}`, "give more data, or name --validation and --test");
+  const common = {
+    tokenizer: base.tokenizer,
+    contextLength: o.contextLength ?? base.config.contextLength,
+    text: o.text,
+    label: o.label,
+    overflow: o.overflow,
+  };
+  const train = await encodeExamples(sides.train, common);
+  if (train.labels.length < 2)
+    throw fail(
+      "labels",
+      `every training example has the label "${train.labels[0]}"`,
+      "there must be two labels or more",
+    );
+  const { labels } = train;
+  const validation = await encodeExamples(sides.validation, { ...common, labels });
+  const test = await encodeExamples(sides.test, { ...common, labels });
+  return {
+    train: train.examples,
+    validation: validation.examples,
+    test: test.examples,
+    labels,
+    overflow: { train: train.overflow, validation: validation.overflow, test: test.overflow },
+    hashes: { train: hashOf(train.examples), validation: hashOf(validation.examples), test: hashOf(test.examples) },
+  };
+}
+
+function hashOf(examples: readonly Example[]): string {
+  const hash = createHash("sha256");
+  for (const { ids, label } of examples) hash.update(`${label}:${ids.join()}\n`);
+  return hash.digest("hex");
+}

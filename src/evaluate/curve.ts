@@ -1,8 +1,9 @@
 /** curve.json: an adaptation and its control from scratch, at several sizes and seeds, with the cost of every score. */
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { fail } from "../ir/index.js";
+import { makeFolder, replaceFile } from "../models/index.js";
 
 /** What training has spent so far. Evaluations, samples and checkpoints are not in it. */
 export interface Cost {
@@ -155,14 +156,13 @@ export async function readCurve(path: string): Promise<Curve> {
   throw fail("run", `${path} is not a curve: ${issue.message}`, undefined, issue.path.join("."));
 }
 
-/** Write a curve whole: to a temporary name, then renamed. Throws `run` on a number that is not finite. */
+/** Write a curve whole, its folder too. Throws `run` on a number that is not finite, `disk` where it cannot be written. */
 export async function writeCurve(path: string, curve: Curve): Promise<void> {
   const parsed = schema.safeParse(curve);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
     throw fail("run", `this curve cannot be saved: ${issue.message}`, undefined, issue.path.join("."));
   }
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(`${path}.tmp`, `${JSON.stringify(curve)}\n`);
-  await rename(`${path}.tmp`, path);
+  await makeFolder(dirname(path));
+  await replaceFile(path, `${JSON.stringify(curve)}\n`);
 }

@@ -1,5 +1,7 @@
 /** What a report tells: facts already gathered, so that a run, a quickstart and a comparison are told the same way. */
+import type { DoctorReport } from "../data/index.js";
 import type { Cost, Curve } from "./curve.js";
+import type { Table } from "./table.js";
 
 /** One training run, as its folder records it. */
 export interface RunFacts {
@@ -42,15 +44,6 @@ export interface DataFacts {
   readonly note?: string;
 }
 
-/** What the data doctor found. */
-export interface Finding {
-  readonly level: "error" | "warning" | "note";
-  readonly what: string;
-  readonly count?: number;
-  /** Some of the examples it is about. */
-  readonly ids?: readonly string[];
-}
-
 /** A true example and what each network made of it. */
 export interface PredictionFacts {
   readonly text: string;
@@ -69,11 +62,16 @@ export interface ReportFacts {
   readonly date: Date;
   /** The command that makes it again. */
   readonly command?: string;
+  /** The curve that the headline is about. */
   readonly curve?: Curve;
+  /** Several curves side by side. */
+  readonly curves?: readonly { readonly name: string; readonly curve: Curve }[];
   readonly runs?: readonly RunFacts[];
   readonly data?: readonly DataFacts[];
-  readonly doctor?: { readonly examined: number; readonly findings: readonly Finding[] };
+  readonly doctor?: DoctorReport;
   readonly predictions?: readonly PredictionFacts[];
+  /** More tables, told after the runs. */
+  readonly tables?: readonly Table[];
   readonly environment?: Environment;
   /** Honest limits beyond those that follow from the facts. */
   readonly limits?: readonly string[];

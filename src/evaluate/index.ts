@@ -1,4 +1,5 @@
 /** Metrics over a dataset, learning curves, what pre-training saved, and the report that says so. */
+export { type Compared, compare, readCompared, runFacts } from "./compare.js";
 export {
   type Arm,
   type ArmRun,
@@ -22,7 +23,6 @@ export {
 export type {
   DataFacts,
   Environment,
-  Finding,
   PredictionFacts,
   ReportFacts,
   RunFacts,

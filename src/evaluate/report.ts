@@ -1,4 +1,5 @@
 /** report.html: one offline file that says what pre-training saved, with plots, costs, data and honest limits. */
+import type { DoctorReport } from "../data/index.js";
 import { replaceFile } from "../models/index.js";
 import type { Curve } from "./curve.js";
 import { type Efficiency, efficiency, rule } from "./efficiency.js";
@@ -9,12 +10,14 @@ import { half } from "./report/plots.js";
 import { type LossLine, lossesPlot, pretrainingPlot, runColour } from "./report/run-plots.js";
 import { computeSection, labelsSection } from "./report/sections.js";
 import {
+  curvesTable,
   dataTable,
   environmentTable,
   findingsTable,
   predictionsTable,
   runsTable,
   spentTable,
+  splitsTable,
 } from "./report/tables.js";
 import {
   capital,
@@ -42,9 +45,13 @@ export function reportHtml(facts: ReportFacts): string {
   const result = curve && efficiency(curve);
   const body = [
     ...(curve && result ? [...labelsSection(curve, result), ...computeSection(curve, result)] : []),
+    ...(facts.curves
+      ? [html`<h2>What pre-training saved</h2>\n`, tableCard(curvesTable(facts.curves), { quiet: true })]
+      : []),
     ...learningSection(curve, runs),
     ...(runs.length ? [html`<h2>Runs</h2>\n`, tableCard(runsTable(runs)), tableCard(spentTable(runs))] : []),
     ...warnings(runs),
+    ...(facts.tables ?? []).map((table) => tableCard(table)),
     ...(predictions.length
       ? [
           html`<h2>Test examples and what each network said</h2>\n`,
@@ -53,7 +60,7 @@ export function reportHtml(facts: ReportFacts): string {
       : []),
     ...(data.length || doctor ? [html`<h2>Data</h2>\n`] : []),
     ...(data.length ? [tableCard(dataTable(data), { quiet: true })] : []),
-    ...(doctor ? [doctorCard(doctor)] : []),
+    ...(doctor ? doctorCards(doctor) : []),
     ...limits(facts, result),
     ...(environment
       ? [html`<h2>Machine and versions</h2>\n`, tableCard(environmentTable(environment), { quiet: true })]
@@ -187,10 +194,13 @@ const warnings = (runs: readonly RunFacts[]): Markup[] => {
   return list.length ? [html`<div class="card"><h3>Warnings</h3><ul class="limits">${list}</ul></div>\n`] : [];
 };
 
-function doctorCard({ examined, findings }: NonNullable<ReportFacts["doctor"]>): Markup {
-  const note = `${count(examined)} examples were examined.`;
-  if (findings.length) return tableCard({ ...findingsTable(findings), note });
-  return html`<div class="card"><h3>Data doctor</h3><p>${note} Nothing was found.</p></div>\n`;
+function doctorCards(doctor: DoctorReport): Markup[] {
+  const note = "The data doctor found nothing wrong.";
+  const clear = doctor.findings.length === 0;
+  return [
+    tableCard({ ...splitsTable(doctor), ...(clear && { note }) }),
+    ...(clear ? [] : [tableCard(findingsTable(doctor))]),
+  ];
 }
 
 function limits(facts: ReportFacts, result: Efficiency | undefined): Markup[] {

@@ -32,8 +32,19 @@ export function renderTable(table: Table, { width = 100 }: { readonly width?: nu
     line(header!),
     rule,
     ...body.map(line),
-    ...(table.note ? ["", table.note] : []),
+    ...(table.note ? ["", ...wrapped(table.note, width)] : []),
   ].join("\n");
+}
+
+/** Text as lines of at most `width` columns, broken at spaces. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of printable(text).split(" ")) {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+    if (lines.length && columns(longer) <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function pad(text: string, width: number, align: "left" | "right"): string {

@@ -56,10 +56,12 @@ const marks = { exact: "", "at least": `≥${space}`, "at most": `≤${space}` }
 /** 5.3×, ≥ 16×, ≤ 0.50×. */
 export const times = (x: Bounded): string => `${marks[x.bound]}${digits(x.value)}×`;
 /** 7.2× – 9.1×, the ends of a range. */
-export const timesEnds = (r: BoundedRange): string => `${times(r.minimum)} – ${times(r.maximum)}`;
-/** minimum – median – maximum. */
+export const timesEnds = (r: BoundedRange): string => spread([r.minimum, r.maximum].map(times));
+/** minimum – median – maximum; one number where they are the same. */
 export const timesRange = (r: BoundedRange | undefined): string =>
-  r ? [r.minimum, r.median, r.maximum].map(times).join(" – ") : "not measured";
+  r ? spread([r.minimum, r.median, r.maximum].map(times)) : "not measured";
+const spread = (texts: readonly string[]): string =>
+  new Set(texts).size === 1 ? `${texts[0]}, every seed` : texts.join(" – ");
 export const scoreRange = (r: Range): string => [r.minimum, r.median, r.maximum].map(score).join(" – ");
 export const signedRange = (r: Range): string => [r.minimum, r.median, r.maximum].map(signed).join(" – ");
 /** "after 12 adaptations", "never". */

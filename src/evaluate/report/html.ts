@@ -20,9 +20,10 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Text for HTML, between tags or in quotes; control characters, which HTML forbids, become a visible mark. */
-export const escapeHtml = (text: string): string =>
-  text.replaceAll(/[&<>"']/g, (c) => entities[c]!).replaceAll(/[^\P{Cc}\n\t]/gu, "\uFFFD");
+/** Control characters, which HTML forbids, become a visible mark. */
+export const visible = (text: string): string => text.replaceAll(/[^\P{Cc}\n\t]/gu, "\uFFFD");
+/** Text for HTML, between tags or in quotes. */
+const escapeHtml = (text: string): string => visible(text).replaceAll(/[&<>"']/g, (c) => entities[c]!);
 
 const isList = (value: Value): value is readonly Markup[] => Array.isArray(value);
 const write = (value: Value): string => {

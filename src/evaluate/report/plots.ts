@@ -1,7 +1,7 @@
 /** The plots of a report: Observable Plot drawn to inline SVG, without a browser. Colours are the page's own, by name. */
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
-import { type Markup, trusted } from "./html.js";
+import { type Markup, trusted, visible } from "./html.js";
 
 /** A plot at any width: wide for a page, narrow for a phone. */
 export type Draw = (width: number) => Markup;
@@ -41,7 +41,7 @@ export function draw({ width, height, description, x, y, marks, margins = {} }: 
     marks,
   });
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", description);
+  svg.setAttribute("aria-label", visible(description));
   // one figure is one image: its parts are not read out one by one
   for (const part of svg.querySelectorAll("g[aria-label]")) part.removeAttribute("aria-label");
   return trusted(svg.outerHTML);

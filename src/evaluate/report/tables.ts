@@ -1,7 +1,8 @@
 /** The tables of a report, as text: the page and the terminal print the same ones. */
+import type { DoctorReport } from "../../data/index.js";
 import type { Arm, ArmRun, Curve } from "../curve.js";
 import { type Efficiency, efficiency } from "../efficiency.js";
-import type { DataFacts, Environment, Finding, PredictionFacts, ReportFacts, RunFacts } from "../facts.js";
+import type { DataFacts, Environment, PredictionFacts, ReportFacts, RunFacts } from "../facts.js";
 import { range } from "../statistics.js";
 import type { Column, Table } from "../table.js";
 import {
@@ -203,11 +204,56 @@ export const dataTable = (data: readonly DataFacts[]): Table => ({
   ]),
 });
 
-export const findingsTable = (findings: readonly Finding[]): Table => ({
-  title: "What the data doctor found",
-  columns: [left("level"), left("finding"), right("examples"), left("such as")],
-  rows: findings.map((f) => [f.level, f.what, optional(f.count, count), (f.ids ?? []).slice(0, 3).join(", ")]),
+/** What the data doctor counted in each split. */
+export const splitsTable = ({ splits }: DoctorReport): Table => ({
+  title: "Examined by the data doctor",
+  columns: [left("split"), right("examples"), right("labels"), right("length"), left("least – median – 95 % – most")],
+  rows: Object.entries(splits).map(([name, s]) => [
+    name,
+    count(s.examples),
+    s.labels ? count(Object.keys(s.labels).length) : "",
+    `${count(s.length.total)} ${s.length.unit}`,
+    [s.length.least, s.length.median, s.length.p95, s.length.most].map(count).join(" – "),
+  ]),
 });
+
+export const findingsTable = ({ findings }: DoctorReport): Table => ({
+  title: "What the data doctor found",
+  columns: [left("level"), left("finding"), left("split"), right("examples"), left("such as")],
+  rows: findings.map((f) => [f.severity, f.message, f.split ?? "", count(f.count), f.ids.slice(0, 3).join(", ")]),
+});
+
+/** Several curves, a row each, at their smallest size. */
+export function curvesTable(curves: NonNullable<ReportFacts["curves"]>): Table {
+  return {
+    title: "What pre-training saved: minimum – median – maximum over seeds",
+    columns: [
+      left("curve"),
+      left("method"),
+      right("labels"),
+      left("metric"),
+      left("adapted"),
+      left("from scratch"),
+      left("data multiplier"),
+      left("compute multiplier"),
+      left("verdict"),
+    ],
+    rows: curves.map(({ name, curve }) => {
+      const { headline: at } = efficiency(curve);
+      return [
+        name,
+        curve.method,
+        count(at.size),
+        metricName(curve.metric.name),
+        scoreRange(at.adapted),
+        scoreRange(at.scratch),
+        timesRange(at.dataMultiplier),
+        timesRange(at.computeMultiplier.flops),
+        at.verdict,
+      ];
+    }),
+  };
+}
 
 export const predictionsTable = (predictions: readonly PredictionFacts[]): Table => ({
   title: "Test examples and what each network said",
@@ -225,14 +271,16 @@ export const environmentTable = (environment: Environment): Table => ({
 
 /** Every table that the facts fill, for a terminal. */
 export function factTables(facts: ReportFacts): Table[] {
-  const { curve, runs, data, doctor } = facts;
+  const { curve, curves, runs, tables, data, doctor } = facts;
   const result = curve && efficiency(curve);
   return [
     ...(curve && result
       ? [sizesTable(result), multipliersTable(result), costTable(curve, result), paybackTable(result)]
       : []),
+    curves?.length ? curvesTable(curves) : undefined,
     ...(runs?.length ? [runsTable(runs), spentTable(runs)] : []),
+    ...(tables ?? []),
     data?.length ? dataTable(data) : undefined,
-    doctor?.findings.length ? findingsTable(doctor.findings) : undefined,
+    doctor?.findings.length ? findingsTable(doctor) : undefined,
   ].filter((t) => t !== undefined);
 }

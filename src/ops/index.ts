@@ -10,6 +10,6 @@ export { type MatmulAttrs, matmul, swapped } from "./linalg.js";
 export { crossEntropy } from "./loss.js";
 export { layerNorm, rmsNorm } from "./norm.js";
 export { dropout, mix, uniform } from "./random.js";
-export { argmax, max, type ReduceAttrs, sum } from "./reduce.js";
+export { argmax, max, type ReduceAttrs, sum, sumSquare } from "./reduce.js";
 export { concat, expand, reshape, slice, split, transpose } from "./shape.js";
 export { familyOf, table } from "./table.js";

@@ -1,6 +1,6 @@
 /** Ops that take axes away: sums, maxima, the place of a maximum. */
 import { type Exact, fail, type Op, op, type Shape, show, type Tensor, type Type } from "../ir/index.js";
-import { equal, where, lift } from "./elementwise.js";
+import { equal, lift, mul, where } from "./elementwise.js";
 import { expand, reshape } from "./shape.js";
 
 export interface ReduceAttrs {
@@ -60,6 +60,21 @@ export const sum: Op<[Tensor], ReduceAttrs> = op<[Tensor], ReduceAttrs>({
     { inputs: [[2, 3, 4]], attrs: { axes: [0, 2], keep: false } },
     { inputs: [[2, 3]], attrs: { axes: [0, 1], keep: false } },
     { inputs: [[1, 1]], attrs: { axes: [0], keep: false } },
+  ],
+});
+
+/** The sum of squares: what a norm is the root of, in one pass. */
+export const sumSquare: Op<[Tensor], ReduceAttrs> = op<[Tensor], ReduceAttrs>({
+  name: "sumSquare",
+  type: ([x], a) => ({ dtype: x.dtype, shape: reduced("sumSquare", x, a) }),
+  lower: ([x], a) => sum(mul(x, x), a),
+  vjp: (g, [x], _, { axes }) => [mul(mul(x, lift(2, x)), reshape(g, { shape: kept(x.shape, axes) }))],
+  onnx: (e, [x], { axes, keep }) =>
+    e.node("ReduceSumSquare", [x!, e.constant("i64", [axes.length], axes)], { keepdims: keep ? 1 : 0 }),
+  cost: ([x]) => 2 * cells(x),
+  samples: [
+    { inputs: [[2, 3]], attrs: { axes: [1], keep: true } },
+    { inputs: [[2, 3, 4]], attrs: { axes: [0, 1, 2], keep: false } },
   ],
 });
 

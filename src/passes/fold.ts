@@ -7,7 +7,6 @@ import {
   type Node,
   nodes,
   rewrite,
-  type Shape,
   sameShape,
   size,
   splatOf,
@@ -20,11 +19,13 @@ import {
   type MatmulAttrs,
   matmul,
   mul,
+  type ReduceAttrs,
   reshape,
   scatterAdd,
-  swapped,
+  sumSquare,
   transpose,
 } from "../ops/index.js";
+import { simplerProduct, transposedProduct } from "./products.js";
 
 /** Above this many elements a computed constant costs more to store than to compute. */
 const limit = 4096;
@@ -51,6 +52,7 @@ function useCounts(roots: readonly Tensor[]): Map<Tensor, number> {
 function computed(node: Node): Tensor[] | undefined {
   if (!node.inputs.length || !node.inputs.every(isConstant) || node.op.name === "uniform") return undefined;
   const splats = node.inputs.map(splatOf);
+  if (splats[0] !== undefined && moves.has(node.op.name)) return [constant(splats[0], node.types[0]!)];
   if (splats.every((x) => x !== undefined) && elementwise.has(node.op.name)) {
     const scalars = splats.map((x) => ({ shape: [], data: Float64Array.of(x) }));
     const one = node.op.ref!(scalars, node.attrs, [{ ...node.types[0]!, shape: [] }]) as Float64Array;
@@ -70,6 +72,9 @@ const elementwise = new Set(
   ),
 );
 
+/** Ops that move the elements of one input: the same everywhere stays the same everywhere. */
+const moves = new Set(["reshape", "transpose", "expand", "slice"]);
+
 type Rule = (node: Node, once: (input: number) => boolean) => Tensor | undefined;
 const rules: Readonly<Record<string, Rule>> = {
   detach: ({ inputs: [x] }) => x,
@@ -82,11 +87,17 @@ const rules: Readonly<Record<string, Rule>> = {
   reshape: reshaped,
   transpose: transposed,
   expand: (n) => (sameShape(n.inputs[0]!.shape, n.types[0]!.shape) ? n.inputs[0] : undefined),
-  sum: (n) => ((n.attrs as { axes: number[] }).axes.length ? undefined : n.inputs[0]),
+  sum: summed,
   slice: (n) => (sameShape(n.inputs[0]!.shape, n.types[0]!.shape) ? n.inputs[0] : undefined),
-  matmul: absorbed,
+  matmul: simplerProduct,
 };
 const simplified: Rule = (node, once) => (rules[node.op.name] ?? repeated)(node, once);
+
+function summed({ inputs: [x], attrs }: Node): Tensor | undefined {
+  if (!(attrs as ReduceAttrs).axes.length) return x;
+  const square = x!.op === mul && x!.inputs[0] === x!.inputs[1];
+  return square ? sumSquare(x!.inputs[0]!, attrs as ReduceAttrs) : undefined;
+}
 
 /** `x` when it already has the node's type: what a unit leaves. */
 const same = (node: Node, x: Tensor): Tensor | undefined => (sameShape(x.shape, node.types[0]!.shape) ? x : undefined);
@@ -135,31 +146,14 @@ function reshaped({ inputs, types }: Node): Tensor | undefined {
   return splat === undefined ? undefined : constant(splat, types[0]!);
 }
 
-function transposed({ inputs: [x], attrs }: Node): Tensor | undefined {
+function transposed({ inputs: [x], attrs }: Node, once: (i: number) => boolean): Tensor | undefined {
   const { order } = attrs as { order: readonly number[] };
   if (order.every((d, i) => d === i)) return x;
-  if (x!.op !== transpose) return undefined;
+  if (x!.op !== transpose) return once(0) ? transposedProduct(x!, order) : undefined;
   const inner = (x!.attrs as { order: readonly number[] }).order;
   const both = order.map((d) => inner[d]!);
   return both.every((d, i) => d === i) ? x!.inputs[0]! : transpose(x!.inputs[0]!, { order: both });
 }
-
-/** A matrix product reads its sides transposed instead of having them turned. */
-function absorbed({ inputs, attrs }: Node): Tensor | undefined {
-  const { transposeLeft = false, transposeRight = false, scale = 1 } = attrs as MatmulAttrs;
-  const [x, y] = inputs as [Tensor, Tensor];
-  const [left, right] = [turned(x), turned(y)];
-  if (!left && !right) return undefined;
-  return matmul(left ?? x, right ?? y, {
-    transposeLeft: left ? !transposeLeft : transposeLeft,
-    transposeRight: right ? !transposeRight : transposeRight,
-    scale,
-  });
-}
-const turned = (t: Tensor): Tensor | undefined =>
-  t.op === transpose && (t.attrs as { order: Shape }).order.join() === swapped(t.shape.length).join()
-    ? t.inputs[0]
-    : undefined;
 
 /** An elementwise op repeats its inputs by itself: an explicit `expand` before it is dropped. */
 function repeated(node: Node): Tensor | undefined {

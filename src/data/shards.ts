@@ -73,6 +73,8 @@ const diskCodes: Record<string, string> = {
   EACCES: "no permission to write",
   EPERM: "no permission to write",
   EROFS: "the disk is read-only",
+  ENOTDIR: "a file stands in the way",
+  EEXIST: "a file stands in the way",
 };
 
 function diskError(error: unknown, at: string): unknown {

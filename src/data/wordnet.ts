@@ -30,11 +30,13 @@ const partsOfSpeech = ["noun", "verb", "adj", "adv"] as const;
 
 /** Letters and digits in lower case, single spaces between: two texts equal under it are the same text. */
 export function normalise(text: string): string {
-  return text
-    .normalize("NFKC")
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, " ")
-    .trim();
+  const plain = /^[\x20-\x7e]*$/.test(text) // the same, faster, for ASCII
+    ? text.toLowerCase().replace(/[^a-z0-9]+/g, " ")
+    : text
+        .normalize("NFKC")
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}]+/gu, " ");
+  return plain.trim();
 }
 
 /** All 117,791 synsets in file order. Throws "source" when the package is absent. */
@@ -99,7 +101,11 @@ function withSplits(found: readonly Omit<Synset, "split">[]): Synset[] {
   // moving a synset into training adds its text to training, which may contain another held-out definition
   const queue = found.flatMap((_, i) => (splitOf.get(keys[i]!) === "train" ? [i] : []));
   const members = new Map<string, number[]>();
-  for (const [i, key] of keys.entries()) members.set(key, [...(members.get(key) ?? []), i]);
+  for (const [i, key] of keys.entries()) {
+    const sharing = members.get(key);
+    if (sharing) sharing.push(i);
+    else members.set(key, [i]);
+  }
   for (let i = queue.pop(); i !== undefined; i = queue.pop())
     for (const phrase of heldOut(normalise(written(found[i]!, true))))
       if (splitOf.get(phrase) !== "train") {

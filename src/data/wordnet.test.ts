@@ -1,0 +1,90 @@
+/** WordNet: all of it, split so that nothing held out is in what is learnt from. */
+import { beforeAll, expect, test } from "vitest";
+import {
+  documents,
+  normalise,
+  nounCategories,
+  rows,
+  type Synset,
+  synsets,
+  wordnetCategories,
+  wordnetDocuments,
+} from "./index.js";
+import { phrases } from "./wordnet.js";
+
+let all: Synset[];
+beforeAll(async () => {
+  all = await synsets();
+}, 60_000);
+
+test("there are 117,791 meanings, and each has words and a definition", () => {
+  expect(all).toHaveLength(117_791);
+  expect(all.filter((synset) => !synset.definition || !synset.words.length)).toEqual([]);
+  const dog = all.find((synset) => synset.words.includes("domestic dog"));
+  expect(dog).toMatchObject({
+    words: ["dog", "domestic dog", "Canis familiaris"],
+    category: "animal",
+    examples: ["the dog barked all night"],
+  });
+  expect(new Set(all.map((synset) => synset.id)).size).toBe(all.length);
+});
+
+test("the 26 categories are those of the nouns, and all splits have them all", async () => {
+  expect(nounCategories).toHaveLength(26);
+  for (const split of ["train", "validation", "test"] as const) {
+    const labels = new Set<unknown>();
+    for await (const { fields } of wordnetCategories({ split, from: all })) labels.add(fields.label);
+    expect(labels).toEqual(new Set(nounCategories));
+  }
+});
+
+test("splits are about 80, 10 and 10 percent and do not change", () => {
+  const count = (split: string) => all.filter((synset) => synset.split === split).length;
+  expect(["train", "validation", "test"].map(count)).toMatchInlineSnapshot(`
+    [
+      94877,
+      11364,
+      11550,
+    ]
+  `);
+});
+
+test("no held-out definition is in any pre-training text, not even inside another sentence", async () => {
+  const heldOut = phrases(
+    all.filter((synset) => synset.split !== "train").map((synset) => normalise(synset.definition)),
+  );
+  for (const withWords of [false, true])
+    for await (const { text } of wordnetDocuments({ from: all, withWords }))
+      expect(heldOut(normalise(text))).toEqual([]);
+});
+
+test("equal definitions are on one side", () => {
+  const sides = new Map<string, string>();
+  for (const { definition, split } of all) {
+    const key = normalise(definition);
+    expect(sides.get(key) ?? split).toBe(split);
+    sides.set(key, split);
+  }
+});
+
+test("it is a source like any other", async () => {
+  for await (const { at, text } of documents("wordnet:words")) {
+    expect([at, text]).toMatchInlineSnapshot(`
+      [
+        "wordnet:n00001740",
+        "entity: that which is perceived or known or inferred to have its own distinct existence (living or nonliving)",
+      ]
+    `);
+    break;
+  }
+  for await (const { fields } of rows("wordnet:categories", { split: "test" })) {
+    expect(fields).toMatchInlineSnapshot(`
+      {
+        "id": "n00001930",
+        "label": "Tops",
+        "text": "an entity that has physical existence",
+      }
+    `);
+    break;
+  }
+});

@@ -15,6 +15,7 @@ const layers = [
   "train",
   "evaluate",
   "serve",
+  "jobs",
   "cli",
 ];
 

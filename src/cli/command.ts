@@ -21,10 +21,10 @@ export interface Context {
   /** A line on standard error that the next one overwrites; nothing where standard error is no terminal. */
   redraw(line: string): void;
   /**
-   * From here Ctrl-C aborts this signal instead of ending the process, and a second one ends it at once.
-   * `goOn` is said when the run has been saved: the command that continues it.
+   * From here Ctrl-C aborts this signal instead of ending the process, and a second one ends it at once. A command
+   * that returns after that has saved its run; the user is then told how to go on: the same command with --resume.
    */
-  interruptible(goOn: string): AbortSignal;
+  interruptible(): AbortSignal;
 }
 
 /** A line that works as printed, and what it is for. */

@@ -1,6 +1,7 @@
 /** The command line: words in, an exit code out. 0 done, 2 something the user can mend, 1 a bug, 130 interrupted. */
 import { createRequire } from "node:module";
 import { PlinthError } from "../ir/index.js";
+import type { Context } from "./command.js";
 import { commands } from "./commands.js";
 import { fromSystem } from "./system-error.js";
 import { flushed, interruptedCode, openContext, processWorld, type World } from "./world.js";
@@ -12,13 +13,11 @@ const isCommand = (word: string): word is Name => Object.hasOwn(commands, word);
 
 /** Run one command line; never throws. */
 export async function main(argv: readonly string[], world: World = processWorld()): Promise<number> {
-  const before = argv.indexOf("--") < 0 ? argv : argv.slice(0, argv.indexOf("--"));
-  const opened = openContext(world, { json: before.includes("--json"), verbose: before.includes("--verbose") });
+  const opened = openContext(world, argv);
   try {
-    const code = await dispatch(argv, world, opened);
-    const goOn = opened.interrupted();
-    if (goOn === undefined) return code;
-    opened.context.note(`stopped and saved; go on with: ${goOn}`);
+    const code = await dispatch(argv, world, opened.context);
+    if (code !== 0 || !opened.interrupted()) return code;
+    opened.context.note(`stopped and saved; go on with: ${goOn(argv)}`);
     return interruptedCode;
   } catch (error) {
     opened.close();
@@ -29,11 +28,7 @@ export async function main(argv: readonly string[], world: World = processWorld(
   }
 }
 
-async function dispatch(
-  argv: readonly string[],
-  world: World,
-  opened: ReturnType<typeof openContext>,
-): Promise<number> {
+async function dispatch(argv: readonly string[], world: World, context: Context): Promise<number> {
   const [word = "--help", ...rest] = argv;
   if (word === "--version") {
     world.out(`${version()}\n`);
@@ -44,10 +39,10 @@ async function dispatch(
     world.out(overview(world.columns ?? 100));
     return 0;
   }
-  if (word === "help") return dispatch([...rest, "--help"], world, opened);
+  if (word === "help") return dispatch([...rest, "--help"], world, context);
   if (isCommand(word)) {
     const { invoke } = await import("./invoke.js");
-    return invoke(word, rest, world, opened.context);
+    return invoke(word, rest, world, context);
   }
   const { suggestion } = await import("./suggestion.js");
   const kind = word.startsWith("-") ? "flag" : "command";
@@ -55,11 +50,14 @@ async function dispatch(
   throw new PlinthError("usage", `unknown ${kind} ${word}`, suggestion(word, known), "plinth");
 }
 
-function report(
-  error: unknown,
-  world: World,
-  { json, verbose, emit }: ReturnType<typeof openContext>["context"],
-): number {
+/** The command that goes on with an interrupted run: what was typed, resuming. */
+function goOn(argv: readonly string[]): string {
+  const quoted = (word: string) => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+  const words = argv.filter((word) => word !== "--replace" && word !== "--resume").map(quoted);
+  return ["npx plinth", ...words, "--resume"].join(" ");
+}
+
+function report(error: unknown, world: World, { json, verbose, emit }: Context): number {
   const known = error instanceof PlinthError ? error : fromSystem(error);
   if (known && known.code !== "internal") {
     const { code, what, at, help } = known;

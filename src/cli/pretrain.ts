@@ -1,7 +1,8 @@
 /** `plinth pretrain`: text in, a language model out. */
 import { join } from "node:path";
-import { pretrain as job, pretrainOptions } from "../jobs/index.js";
+import { pretrainOptions, pretrain as run } from "../jobs/index.js";
 import { command } from "./command.js";
+import { machinePeak } from "./machine-peak.js";
 import { follow } from "./terminal.js";
 
 /** Shows the run as it goes; Ctrl-C saves it. */
@@ -14,15 +15,16 @@ export const pretrain = command({
       why: "a small GPT in a minute, on text that travels with plinth; your own files work the same",
     },
     {
-      line: "npx plinth pretrain wordnet:definitions --family bert --size 1e6 --steps 200 --out runs/masked --replace",
-      why: "the same with a BERT, of about a million parameters",
+      line: "npx plinth pretrain wordnet:definitions --family bert --preset bert-tiny --minutes 60 --out runs/bert",
+      why: "a BERT that fills in masked words, to adapt later",
     },
   ],
   async run(options, context) {
     const signal = context.interruptible();
-    const run = job(options, { signal, note: context.note });
-    const code = await follow(run, context, { label: "pretrain", threads: options.threads });
-    if (code === undefined) context.print(`the model is in ${join(options.out, "model")}`);
-    return code;
+    const peakGigaflops = await machinePeak(options.engine, options.threads);
+    const events = run(options, { signal, note: context.note });
+    const stopped = await follow(events, context, { label: "pretrain", peakGigaflops });
+    if (stopped?.reason !== "interrupted") context.print(`the model is in ${join(options.out, "model")}`);
+    return undefined;
   },
 });

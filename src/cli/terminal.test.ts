@@ -39,7 +39,7 @@ const events: TrainEvent[] = [
   step(3),
   { type: "saved", step: 3, path: "runs/a/checkpoints/3", bytes: 10_400_000, milliseconds: 5 },
   step(4),
-  { type: "stopped", step: 4, reason: "finished", resultStep: 2, tokens: 4096, milliseconds: 800 },
+  { type: "stopped", step: 4, reason: "finished", resultStep: 2, tokens: 4096, milliseconds: 800, untrained: 0 },
 ];
 async function* stream() {
   yield* events;
@@ -51,8 +51,8 @@ const clock = () => {
 
 test("without a terminal, plain lines come now and then", async () => {
   const { world, said } = screen(undefined);
-  const { context } = openContext(world, { json: false, verbose: false });
-  const stopped = await follow(stream(), context, { peakGigaflops: 100, seconds: 5, now: clock() });
+  const { context } = openContext(world, []);
+  const stopped = await follow(stream(), context, { label: "demo", peakGigaflops: 100, seconds: 5, now: clock() });
   expect(stopped?.reason).toBe("finished");
   expect(said.out()).toBe("");
   expect(said.error()).toMatchInlineSnapshot(`
@@ -71,7 +71,7 @@ test("without a terminal, plain lines come now and then", async () => {
 test("on a terminal one line is redrawn, never wider than the terminal", async () => {
   for (const columns of [40, 80, 140]) {
     const { world, said } = screen(columns);
-    const { context, close } = openContext(world, { json: false, verbose: false });
+    const { context, close } = openContext(world, []);
     await follow(stream(), context, { peakGigaflops: 100, label: "pretrain", now: clock() });
     close();
     const drawn = said
@@ -90,9 +90,9 @@ test("on a terminal one line is redrawn, never wider than the terminal", async (
 
 test("under --json every event is a line of JSON and nothing else is on standard output", async () => {
   const { world, said } = screen(80);
-  const { context } = openContext(world, { json: true, verbose: false });
+  const { context } = openContext(world, ["--json"]);
   context.print("for people");
-  await follow(stream(), context);
+  await follow(stream(), context, { label: "demo" });
   expect(
     said
       .out()
@@ -114,11 +114,11 @@ test("the first interruption asks the run to save, the second ends it", () => {
     },
     exit: (code) => void codes.push(code),
   };
-  const opened = openContext(listening, { json: false, verbose: false });
-  const signal = opened.context.interruptible("plinth pretrain --resume runs/a");
-  expect(opened.interrupted()).toBeUndefined();
+  const opened = openContext(listening, []);
+  const signal = opened.context.interruptible();
   handlers[0]!();
   expect(signal.aborted).toBe(true);
+  expect(opened.interrupted()).toBe(true);
   expect(said.error()).toMatchInlineSnapshot(`
     "stopping: a checkpoint is being saved (Ctrl-C again stops at once, without it)
     "
@@ -126,5 +126,4 @@ test("the first interruption asks the run to save, the second ends it", () => {
   expect(codes).toEqual([]);
   handlers[0]!();
   expect(codes).toEqual([130]);
-  expect(opened.interrupted()).toBe("plinth pretrain --resume runs/a");
 });

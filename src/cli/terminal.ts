@@ -1,12 +1,13 @@
 /** Training as it happens: one redrawn line on a terminal, plain lines elsewhere, JSON lines for programs. */
+
 import type { TrainEvent } from "../train/index.js";
 import type { Context } from "./command.js";
 
 export interface ProgressOptions {
-  /** Measured single-precision rate of the machine, in GFLOP/s; absent: no share is shown. */
-  readonly peakGigaflops?: number;
   /** What is being done, before the bar. */
-  readonly label?: string;
+  readonly label: string;
+  /** Measured single-precision rate of the machine, in GFLOP/s; absent: no share is shown. */
+  readonly peakGigaflops?: number | undefined;
   /** Seconds between plain lines where there is no terminal. */
   readonly seconds?: number;
   /** Milliseconds now; for tests. */
@@ -50,7 +51,7 @@ function painter(context: Context, options: ProgressOptions): (event: TrainEvent
       : "";
   };
   const onTerminal = (step: number, steps: number, parts: readonly string[]) => {
-    const head = `${options.label ?? "training"} ${step}/${steps}`;
+    const head = `${options.label} ${step}/${steps}`;
     const tail = fitting(parts, context.width - head.length - 2);
     const room = context.width - head.length - tail.length - 3;
     context.redraw(`${head} ${room >= 8 ? `${bar(step / steps, Math.min(30, room))} ` : ""}${tail}`);
@@ -138,7 +139,7 @@ function stopLine({ reason, step, resultStep, tokens, milliseconds }: Stopped): 
 export async function follow(
   events: AsyncIterable<TrainEvent>,
   context: Context,
-  options: ProgressOptions = {},
+  options: ProgressOptions,
 ): Promise<Stopped | undefined> {
   const show = painter(context, options);
   let stopped: Stopped | undefined;

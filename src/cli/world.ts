@@ -40,20 +40,21 @@ export function processWorld(): World {
 export const flushed = (): Promise<unknown> =>
   Promise.all([process.stdout, process.stderr].map((s) => new Promise<void>((done) => s.write("", () => done()))));
 
-/** A context over a world, and what became of its interruption. */
+/** A context over a world, until it is closed. */
 export interface Opened {
   readonly context: Context;
-  /** The command that goes on with the run, once it was asked to stop. */
-  interrupted(): string | undefined;
+  /** Whether Ctrl-C asked the command to stop. */
+  interrupted(): boolean;
   close(): void;
 }
 
-/** Exit code of a process that Ctrl-C ended. */
+/** Exit code of a command that Ctrl-C stopped. */
 export const interruptedCode = 130;
 
-export function openContext(world: World, { json, verbose }: { json: boolean; verbose: boolean }): Opened {
+export function openContext(world: World, words: readonly string[]): Opened {
+  const flags = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
+  const json = flags.includes("--json");
   const stop = new AbortController();
-  let goOn: string | undefined;
   let drawn = false;
   let release = () => {};
   const clear = () => {
@@ -66,7 +67,7 @@ export function openContext(world: World, { json, verbose }: { json: boolean; ve
   };
   const context: Context = {
     json,
-    verbose,
+    verbose: flags.includes("--verbose"),
     cwd: world.cwd,
     interactive: world.columns !== undefined,
     width: world.columns ?? 80,
@@ -84,8 +85,7 @@ export function openContext(world: World, { json, verbose }: { json: boolean; ve
       world.error(`\r\x1b[2K${line}`);
       drawn = true;
     },
-    interruptible(resume) {
-      goOn = resume;
+    interruptible() {
       release();
       release = world.onInterrupt(() => {
         if (stop.signal.aborted) return world.exit(interruptedCode);
@@ -99,5 +99,5 @@ export function openContext(world: World, { json, verbose }: { json: boolean; ve
     clear();
     release();
   };
-  return { context, interrupted: () => (stop.signal.aborted ? goOn : undefined), close };
+  return { context, interrupted: () => stop.signal.aborted, close };
 }

@@ -44,7 +44,7 @@ test("a run killed at random moments, again and again, ends with the same bits a
   let kills = 0;
   for (let code: number | null = null; code === null; ) {
     // at a random event, and up to 12 ms after it: in a step, a score, the middle of a save
-    let left = kills < 10 ? 1 + below(12) : Number.POSITIVE_INFINITY;
+    let left = kills < 7 ? 1 + below(12) : Number.POSITIVE_INFINITY;
     const child = start(script, [broken, ...args], () => {
       if (--left === 0) setTimeout(() => child.process.kill("SIGKILL"), below(13));
     });

@@ -12,6 +12,7 @@ export interface ToyOptions extends TrainingOptions {
   readonly rule?: Rule;
   readonly steps?: number;
   readonly accumulation?: number;
+  readonly dropout?: number;
 }
 
 /** Points in two squares that touch, labelled by square; the batch of an index is always the same. */
@@ -31,20 +32,20 @@ export function squares(rows: number): Batches {
 }
 
 /** What the network learns; `losses` has one for each point. */
-export function network(rows: number, width: number): { objective: Objective; losses: Tensor; logits: Tensor } {
+export function network(rows: number, width: number, rate = 0.1): { objective: Objective; losses: Tensor } {
   const x = input("x", f32([rows, 2]));
   const hidden = x.matmul(param("hidden.weight", [2, width], normal(0.5))).add(param("hidden.bias", [width], zeros));
-  const kept = dropout(hidden.tanh(), input("seed", u32([])), { rate: 0.1, stream: 1 });
+  const kept = rate ? dropout(hidden.tanh(), input("seed", u32([])), { rate, stream: 1 }) : hidden.tanh();
   const logits = kept.matmul(param("head.weight", [width, 2], normal(0.5))).add(param("head.bias", [2], zeros));
   const [losses] = crossEntropy(logits, input("labels", i32([rows])));
   const weights = input("weights", f32([rows]));
-  return { objective: { sum: losses.mul(weights).sum(), count: weights.sum() }, losses, logits };
+  return { objective: { sum: losses.mul(weights).sum(), count: weights.sum() }, losses };
 }
 
 /** A job without its engine and folder. */
 export function toyJob(options: ToyOptions = {}): Omit<Job, "engine" | "folder"> {
-  const { rows = 16, width = 8, rule = adamw(), steps = 20, accumulation = 1, ...rest } = options;
-  const programs = training(network(rows, width).objective, rule, { clip: 1, ...rest });
+  const { rows = 16, width = 8, rule = adamw(), steps = 20, accumulation = 1, dropout: rate, ...rest } = options;
+  const programs = training(network(rows, width, rate).objective, rule, { clip: 1, ...rest });
   return {
     training: programs,
     state: initialise(programs.trainable, 3),

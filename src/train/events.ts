@@ -68,4 +68,6 @@ export type TrainEvent =
       /** Trained tokens and milliseconds of all steps, those before an interruption included. */
       readonly tokens: number;
       readonly milliseconds: number;
+      /** Examples met that had no trained token, over all steps. */
+      readonly untrained: number;
     };

@@ -155,13 +155,13 @@ class Run {
   private async *stop(reason: StopReason): AsyncGenerator<TrainEvent, void, void> {
     const { job, start } = this;
     yield* this.save();
-    const { step, best, tokens, milliseconds } = this.progress;
+    const { step, best, tokens, milliseconds, untrained } = this.progress;
     const done = reason !== "interrupted";
     if (done && best && best.step !== step)
       await loadAll(bestFile(job.folder.checkpoints, best.step), (name, value) => start.session.write(name, value));
     if (done) await job.save?.(start.session, job.folder.model);
     const resultStep = done ? (best?.step ?? step) : step;
-    yield { type: "stopped", step, reason, resultStep, tokens, milliseconds };
+    yield { type: "stopped", step, reason, resultStep, tokens, milliseconds, untrained };
   }
 }
 

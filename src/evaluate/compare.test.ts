@@ -60,7 +60,7 @@ test("runs side by side say how each ended and in what they differ", async () =>
   expect(facts.runs!.map((r) => r.ended)).toEqual(["finished", "failed: non-finite", "killed"]);
   expect(facts.tables![0]!.rows).toEqual([["schedule.learningRate", "0.001", "0.003", "0.003"]]);
   expect(facts.limits).toEqual([]);
-  expect(reportHtml(facts)).toContain("3 runs side by side");
+  expect(await reportHtml(facts)).toContain("3 runs side by side");
   expect(
     factTables(facts)
       .map((t) => renderTable(t))
@@ -74,7 +74,7 @@ test("one curve is told in full, several in a row each", async () => {
   const two = await compare([folder("study"), folder("study2")]);
   expect(two.curve).toBeUndefined();
   expect(factTables(two)[0]!.rows.map((r) => r.at(-1))).toEqual(["benefit", "no benefit"]);
-  expect(reportHtml(two)).toContain("no benefit");
+  expect(await reportHtml(two)).toContain("no benefit");
 });
 
 test("a folder with neither is refused", async () => {

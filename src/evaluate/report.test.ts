@@ -41,10 +41,11 @@ const facts: ReportFacts = {
   limits: [hostile],
 };
 const dom = (html: string) => parseHTML(html).document;
-const about = (o: Synthetic) => dom(reportHtml({ title: "t", date: new Date(0), curve: syntheticCurve(o) }));
+const about = async (o: Synthetic) =>
+  dom(await reportHtml({ title: "t", date: new Date(0), curve: syntheticCurve(o) }));
 
-describe("the page", () => {
-  const html = reportHtml(facts);
+describe("the page", async () => {
+  const html = await reportHtml(facts);
   const document = dom(html);
 
   test("shows what it is given and never runs or obeys it", () => {
@@ -90,50 +91,52 @@ describe("the page", () => {
 });
 
 describe("the headline is what was measured", () => {
-  test("a benefit, with its multiplier", () => {
-    const page = about({ worth: 8 });
+  test("a benefit, with its multiplier", async () => {
+    const page = await about({ worth: 8 });
     expect(page.querySelector("h1")!.textContent).toBe("Pre-training was worth 8.1 times the labels");
     expect(page.querySelector(".verdict")!.textContent).toBe("Benefit");
   });
-  test("a bound is called a bound", () => {
-    expect(about({ worth: 40 }).querySelector("h1")!.textContent).toBe(
+  test("a bound is called a bound", async () => {
+    expect((await about({ worth: 40 })).querySelector("h1")!.textContent).toBe(
       "Pre-training was worth at least 16 times the labels",
     );
   });
-  test("no benefit", () => {
-    const page = about({ worth: 1, speed: 1, noise: 0.02 });
+  test("no benefit", async () => {
+    const page = await about({ worth: 1, speed: 1, noise: 0.02 });
     expect(page.querySelector("h1")!.textContent).toBe("Pre-training brought no benefit here");
     expect(page.body.textContent).toContain("never");
   });
-  test("harm", () => {
-    const page = about({ worth: 0.3, speed: 0.7 });
+  test("harm", async () => {
+    const page = await about({ worth: 0.3, speed: 0.7 });
     expect(page.querySelector("h1")!.textContent).toBe("Pre-training did harm here");
     expect(page.querySelector(".verdict")!.getAttribute("class")).toContain("harm");
     expect(page.body.textContent).toContain("3 of the adapted runs never got there");
   });
-  test("too few seeds", () => {
-    expect(about({ seeds: [1] }).querySelector("h1")!.textContent).toContain("Too few seeds");
+  test("too few seeds", async () => {
+    expect((await about({ seeds: [1] })).querySelector("h1")!.textContent).toContain("Too few seeds");
   });
 });
 
-test("every honest limit that follows from the facts is told", () => {
-  const text = about({}).body.textContent!;
+test("every honest limit that follows from the facts is told", async () => {
+  const text = (await about({})).body.textContent!;
   expect(text).toContain("one time in 8");
   expect(text).toContain("Energy was not measured but estimated: processor seconds × 12 W per busy core");
   expect(text).toContain("Both arms also use the labels of 1,000 validation examples");
   expect(text).toContain("Fewer than three seeds: unproven.");
 });
 
-test("runs without a curve are reported too, several in one plot", () => {
-  const page = dom(reportHtml({ title: "Two runs", date: new Date(0), runs: [run, { ...run, name: "other" }] }));
+test("runs without a curve are reported too, several in one plot", async () => {
+  const page = dom(await reportHtml({ title: "Two runs", date: new Date(0), runs: [run, { ...run, name: "other" }] }));
   expect(page.querySelector("h1")!.textContent).toBe("Two runs");
   expect(page.querySelectorAll(".wide svg").length).toBe(1);
-  expect(dom(reportHtml({ title: "Nothing", date: new Date(0) })).querySelector("h1")!.textContent).toBe("Nothing");
+  expect(dom(await reportHtml({ title: "Nothing", date: new Date(0) })).querySelector("h1")!.textContent).toBe(
+    "Nothing",
+  );
 });
 
 test("the file is written whole", async () => {
   const folder = mkdtempSync(join(tmpdir(), "report-"));
   await writeReport(join(folder, "report.html"), facts);
-  expect(readFileSync(join(folder, "report.html"), "utf8")).toBe(reportHtml(facts));
+  expect(readFileSync(join(folder, "report.html"), "utf8")).toBe(await reportHtml(facts));
   rmSync(folder, { recursive: true });
 });

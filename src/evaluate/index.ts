@@ -27,7 +27,15 @@ export type {
   ReportFacts,
   RunFacts,
 } from "./facts.js";
-export { type EnergyMeter, type EnergyOptions, type Meter, openEnergyMeter, openMeter, peakBytes } from "./meter.js";
+export {
+  type EnergyMeter,
+  type EnergyOptions,
+  type Meter,
+  openEnergyMeter,
+  openMeter,
+  peakBytes,
+  wattsPerCore,
+} from "./meter.js";
 export {
   type Answers,
   accuracy,

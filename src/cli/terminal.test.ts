@@ -58,11 +58,11 @@ test("without a terminal, plain lines come now and then", async () => {
   expect(said.error()).toMatchInlineSnapshot(`
     "912,384 parameters; 4 steps
     about 310 MB of memory, 42 MB on disk
-    step 1/4  loss 5.000  5,210 tokens/s  31 % of peak  3 s left
+    step 1/4  loss 5.000  5,120 tokens/s  31 % of peak  6 s left
     step 2  loss 2.512  (best so far)
     step 2  sample: To be, / or not
     step 3  saved runs/a/checkpoints/3 (10 MB)
-    step 4/4  loss 1.250  5,210 tokens/s  31 % of peak
+    step 4/4  loss 1.806  5,120 tokens/s  31 % of peak
     finished at step 4: 4,096 tokens in 1 s; the weights of step 2 are kept, the best ones
     "
   `);
@@ -82,9 +82,9 @@ test("on a terminal one line is redrawn, never wider than the terminal", async (
     for (const line of drawn) expect(line.length).toBeLessThanOrEqual(columns - 1);
     if (columns === 140)
       expect(drawn[1]).toMatchInlineSnapshot(
-        `"pretrain 2/4 ━━━━━━━━━━━━━━━─────────────── loss 2.500  5,210 tokens/s  31 % of peak  2 s left"`,
+        `"pretrain 2/4 ━━━━━━━━━━━━━━━─────────────── loss 2.500  5,120 tokens/s  31 % of peak  5 s left"`,
       );
-    if (columns === 40) expect(drawn[1]).toMatchInlineSnapshot(`"pretrain 2/4 loss 2.500  5,210 tokens/s"`);
+    if (columns === 40) expect(drawn[1]).toMatchInlineSnapshot(`"pretrain 2/4 loss 2.500  5,120 tokens/s"`);
   }
 });
 

@@ -6,6 +6,8 @@ import type { Context } from "./command.js";
 export interface ProgressOptions {
   /** What is being done, before the bar. */
   readonly label: string;
+  /** What a step's `tokens` counts: tokens, or examples of a classifier. */
+  readonly unit?: string;
   /** Measured single-precision rate of the machine, in GFLOP/s; absent: no share is shown. */
   readonly peakGigaflops?: number | undefined;
   /** Seconds between plain lines where there is no terminal. */
@@ -39,16 +41,17 @@ const bar = (share: number, width: number) => {
 /** How one stream of training events is drawn on a context. */
 function painter(context: Context, options: ProgressOptions): (event: TrainEvent) => void {
   const now = options.now ?? (() => performance.now());
+  // a redrawn line is read about ten times a second at most
+  const pause = context.interactive ? 100 : (options.seconds ?? 10) * 1000;
   let started: Started | undefined;
   let begun = now();
-  let said = Number.NEGATIVE_INFINITY;
+  let shown = Number.NEGATIVE_INFINITY;
+  let since: Step[] = [];
 
-  const left = (step: number): string => {
+  const left = (step: number, steps: number): string => {
     const done = step - (started?.resumedFrom ?? 0);
-    const each = (now() - begun) / 1000 / done;
-    return done > 0 && step < (started?.steps ?? step)
-      ? `${duration(each * ((started?.steps ?? step) - step))} left`
-      : "";
+    const seconds = (now() - begun) / 1000;
+    return done > 0 && step < steps ? `${duration((seconds / done) * (steps - step))} left` : "";
   };
   const onTerminal = (step: number, steps: number, parts: readonly string[]) => {
     const head = `${options.label} ${step}/${steps}`;
@@ -58,14 +61,14 @@ function painter(context: Context, options: ProgressOptions): (event: TrainEvent
   };
   const onStep = (event: Step) => {
     const steps = started?.steps ?? event.step;
+    since.push(event);
+    if (now() - shown < pause && event.step < steps) return;
     // in order of worth: what does not fit on the line is left out from the end
-    const speed = speedOf(event, started?.flopsPerStep ?? 0, options.peakGigaflops);
-    const parts = [`loss ${event.loss.toFixed(3)}`, ...speed, left(event.step)].filter(Boolean);
-    if (context.interactive) return onTerminal(event.step, steps, parts);
-    const due = now() - said >= (options.seconds ?? 10) * 1000;
-    if (!due && event.step < steps) return;
-    said = now();
-    context.note([`step ${event.step}/${steps}`, ...parts].join("  "));
+    const parts = [...average(since, started?.flopsPerStep ?? 0, options), left(event.step, steps)];
+    since = [];
+    shown = now();
+    if (context.interactive) onTerminal(event.step, steps, parts.filter(Boolean));
+    else context.note([`step ${event.step}/${steps}`, ...parts].filter(Boolean).join("  "));
   };
   return (event) => {
     if (event.type === "step") return onStep(event);
@@ -77,9 +80,14 @@ function painter(context: Context, options: ProgressOptions): (event: TrainEvent
   };
 }
 
-function speedOf({ tokensPerSecond, milliseconds }: Step, flops: number, peak: number | undefined): string[] {
-  const share = peak && flops ? [`${Math.round((flops / milliseconds / 1e6 / peak) * 100)} % of peak`] : [];
-  return [`${whole(tokensPerSecond)} tokens/s`, ...share];
+/** Loss, speed and share of the peak, over the steps since the last line. */
+function average(steps: readonly Step[], flops: number, { peakGigaflops: peak, unit }: ProgressOptions): string[] {
+  const sum = (value: (step: Step) => number) => steps.reduce((total, step) => total + value(step), 0);
+  const [tokens, milliseconds] = [sum((s) => s.tokens), sum((s) => s.milliseconds)];
+  const share =
+    peak && flops ? [`${Math.round(((flops * steps.length) / milliseconds / 1e6 / peak) * 100)} % of peak`] : [];
+  const loss = (sum((s) => s.loss * s.tokens) / tokens).toFixed(3);
+  return [`loss ${loss}`, `${whole((tokens / milliseconds) * 1000)} ${unit ?? "tokens"}/s`, ...share];
 }
 
 /** What the preflight predicts, in one line. */

@@ -38,10 +38,20 @@ export async function writing<T>(path: string, work: () => Promise<T>): Promise<
 }
 
 /** Make a folder and those above it. Throws code disk. */
-export const makeFolder = (path: string): Promise<void> =>
-  writing(path, async () => {
-    await mkdir(path, { recursive: true });
+export const makeFolder = (path: string): Promise<void> => writing(path, () => make(resolve(path)));
+
+/** Not mkdir's own recursion, which never ends in a folder like /proc that is there but takes nothing. */
+async function make(path: string): Promise<void> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
   });
+  if (found?.isDirectory()) return;
+  if (!found && dirname(path) !== path) await make(dirname(path));
+  await mkdir(path).catch(async (error: NodeJS.ErrnoException) => {
+    // made by another process since
+    if (error.code !== "EEXIST" || !(await stat(path)).isDirectory()) throw error;
+  });
+}
 
 /** Write all of `bytes`, however many calls that takes. */
 export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number | null = null): Promise<void> {

@@ -15,6 +15,7 @@ const schema = z.object({
     .default("epoch")
     .describe("how often"),
   model: z.object({ hiddenSize: z.int().positive().optional().describe("width") }).optional(),
+  extra: z.record(z.string(), z.unknown()).optional().describe("anything"),
 });
 const flags = flagsOf(describeSchema(schema));
 const read = (...words: string[]) => parse(words, flags, ["data"], "demo");
@@ -37,6 +38,7 @@ test("flags are the schema's names in kebab case, nested ones with dots", () => 
     "--labels",
     "--every",
     "--model.hidden-size",
+    "--extra",
   ]);
 });
 
@@ -60,6 +62,7 @@ test("a switch is on, off with --no-, or says which", () => {
 
 test("words without a flag fill the positional options, and -- ends the flags", () => {
   expect(read("a.txt", "--steps", "2", "b.txt").options).toEqual({ data: ["a.txt", "b.txt"], steps: 2 });
+  expect(read("--extra", '{"a":[1]}').options).toEqual({ extra: { a: [1] } });
   expect(read("--", "--odd").options).toEqual({ data: ["--odd"] });
 });
 
@@ -84,6 +87,8 @@ test("a misspelt flag, choice or value is named with what was meant", () => {
       at plinth demo
       help: plinth demo --help shows which"
   `);
+  expect(refusal("--extra", "{ a: 1 }")).toMatch(/^--extra is not valid JSON: /);
+  expect(refusal("--extra", "3")).toBe('--extra must be an object, not "3"');
   expect(refusal("--steps", "--best")).toMatch(/^--steps needs a value/);
 });
 
@@ -98,6 +103,7 @@ test("types are said in words", () => {
       "a list of a whole number above 0",
       "epoch, or a whole number above 0",
       "a whole number above 0",
+      "an object",
     ]
   `);
   expect(flags.map((f) => placeholder(f.node))).toMatchInlineSnapshot(`
@@ -110,6 +116,7 @@ test("types are said in words", () => {
       "<number...>",
       "<epoch|number>",
       "<number>",
+      "<json>",
     ]
   `);
 });

@@ -60,8 +60,10 @@ test("a wrong key or value in a file is named with its line and the nearest key"
     "e.json": '{ "demo": { "steps": 3,, } }',
     "f.yaml": "- demo\n",
     "g.toml": "",
+    "h.ts": "export default { demo: nowhere };\n",
+    "i.yaml": "demo: 3\n",
   });
-  const all = ["a.yaml", "b.json", "c.yaml", "d.yaml", "e.json", "f.yaml", "none.yaml", "g.toml"];
+  const all = ["a.yaml", "b.json", "c.yaml", "d.yaml", "e.json", "f.yaml", "none.yaml", "g.toml", "h.ts", "i.yaml"];
   expect(await Promise.all(all.map((file) => refused("--config", file)))).toMatchInlineSnapshot(`
     [
       "unknown option "learningRat"
@@ -85,6 +87,11 @@ test("a wrong key or value in a file is named with its line and the nearest key"
       help: check the path after --config",
       "g.toml is of an unknown kind ".toml"
       help: use .ts, .js, .json, .yaml or .yml",
+      "cannot run h.ts: nowhere is not defined
+      at h.ts
+      help: mend the file, then try again",
+      "the section "demo" is not an object
+      at i.yaml:1: demo",
     ]
   `);
 });

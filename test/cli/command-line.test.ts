@@ -70,6 +70,11 @@ test("a tokeniser is learnt, looked at, and not written over", () => {
   expect(text.pieces.join("").replaceAll("Ġ", " ")).toBe("the cat");
 });
 
+test("tokenize says what it needs", () => {
+  expect(plinth("tokenize").stderr).toMatch(/^plinth: there is nothing to learn from\n {2}help: /);
+  expect(plinth("tokenize", "--text", "a").stderr).toMatch(/^plinth: --text needs --tokenizer\n {2}help: /);
+});
+
 test("a folder without runs is an empty list", () => {
   expect(plinth("runs")).toEqual({ status: 0, stdout: "no runs in runs\n", stderr: "" });
   expect(plinth("runs", "--json").stdout).toBe("");

@@ -12,28 +12,26 @@ export interface Column {
   readonly align?: "left" | "right";
 }
 
-/** A table as lines of at most `width` characters where its columns allow it; long text in the widest column is cut with "…". */
+/** A table as lines of at most `width` columns, where it can be had by breaking the text of the widest column at spaces. */
 export function renderTable(table: Table, { width = 100 }: { readonly width?: number } = {}): string {
   const grid = [table.columns.map((c) => c.name), ...table.rows].map((row) => row.map(printable));
   const widths = table.columns.map((_, i) => Math.max(...grid.map((row) => columns(row[i] ?? ""))));
   const spare = width - widths.reduce((a, b) => a + b, 0) - 2 * (widths.length - 1);
   const widest = widths.indexOf(Math.max(...widths));
-  if (spare < 0) widths[widest] = Math.max(12, widths[widest]! + spare);
-  const line = (row: readonly string[]) =>
-    table.columns
-      .map((column, i) => pad(row[i] ?? "", widths[i]!, column.align ?? "left"))
-      .join("  ")
-      .trimEnd();
+  if (spare < 0) widths[widest] = Math.max(14, widths[widest]! + spare);
+  const lines = (row: readonly string[]) => {
+    const cells = table.columns.map((_, i) => wrapped(row[i] ?? "", widths[i]!));
+    return Array.from({ length: Math.max(...cells.map((c) => c.length)) }, (_, n) =>
+      table.columns
+        .map((column, i) => pad(cells[i]![n] ?? "", widths[i]!, column.align ?? "left"))
+        .join("  ")
+        .trimEnd(),
+    );
+  };
   const rule = widths.map((w) => "─".repeat(w)).join("  ");
-  const [header, ...body] = grid;
-  return [
-    printable(table.title),
-    "",
-    line(header!),
-    rule,
-    ...body.map(line),
-    ...(table.note ? ["", ...wrapped(table.note, width)] : []),
-  ].join("\n");
+  const [header, ...body] = grid.map(lines);
+  const note = table.note ? ["", ...wrapped(table.note, width)] : [];
+  return [printable(table.title), "", ...header!, rule, ...body.flat(), ...note].join("\n");
 }
 
 /** Text as lines of at most `width` columns, broken at spaces. */

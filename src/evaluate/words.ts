@@ -17,10 +17,10 @@ const space = "\u00A0";
 
 /** Three significant digits, trailing zeros kept: 12.0, 3.46, 512. */
 export const three = (x: number): string =>
-  x === 0 ? "0" : Math.abs(x) >= 999.5 ? Math.round(x).toLocaleString("en") : x.toPrecision(3).replace(/e.*/, "");
+  x === 0 ? "0" : Math.abs(x) >= 999.5 ? Math.round(x).toLocaleString("en") : x.toPrecision(3);
 
-function scaledBy(x: number, unit: string, from = 1e3): string {
-  const found = x >= from ? scales.find(([scale]) => x >= scale * 0.9995) : undefined;
+function scaledBy(x: number, unit: string): string {
+  const found = scales.find(([scale]) => x >= scale * 0.9995);
   return found ? `${three(x / found[0])}${space}${found[1]}${unit}` : `${three(x)}${unit && `${space}${unit}`}`;
 }
 /** 94,000; 3.60 M. */

@@ -56,7 +56,7 @@ export const legend = (
       html`<li style="--c: ${colour}"${hollow && html` class="hollow"`}><i></i>${name}</li>`,
   )}</ul>`;
 
-const long = (text: string) => text.length > 44;
+const long = (text: string) => text.length > 28;
 
 /** A table in a card that scrolls sideways where the screen is narrow; `quiet` where a heading above already says its title. */
 export function tableCard(table: Table, { quiet = false }: { readonly quiet?: boolean } = {}): Markup {

@@ -71,8 +71,8 @@ thead th { border-top: 0; border-bottom: 1px solid var(--strong); color: var(--m
 tbody th { font-weight: 500; }
 tbody tr:first-child > * { border-top: 0; }
 .right { text-align: right; }
-td, tbody th { white-space: nowrap; }
-td.long, tbody th.long { white-space: normal; min-width: 15rem; max-width: 34rem; }
+td, th { white-space: nowrap; }
+td.long, tbody th.long { white-space: normal; min-width: 12rem; max-width: 34rem; }
 ol.samples { list-style: none; margin: 1rem 0 0; padding: 0; display: grid; gap: .8rem; }
 ol.samples li { border-left: 3px solid var(--pretraining); padding: 0 0 0 .9rem; }
 ol.samples b { display: block; font-size: .8125rem; font-weight: 500; color: var(--muted); }

@@ -24,6 +24,14 @@ import {
 
 const right = (name: string): Column => ({ name, align: "right" });
 const left = (name: string): Column => ({ name });
+
+/** The table without the columns that say nothing. */
+function filled(table: Table): Table {
+  const kept = table.columns.map((_, i) => i === 0 || table.rows.some((row) => row[i]));
+  const keep = <T>(list: readonly T[]) => list.filter((_, i) => kept[i]);
+  return { ...table, columns: keep(table.columns), rows: table.rows.map(keep) };
+}
+
 export const armNames = { adapted: "adapted", scratch: "from scratch" } as const satisfies Record<Arm, string>;
 
 /** Scores of both arms at each size, with the multipliers. */
@@ -140,7 +148,7 @@ const savings = (kind: "flops" | "seconds", saved: number) => (saved > 0 ? expen
 /** What runs were and what came out. */
 export function runsTable(runs: readonly RunFacts[]): Table {
   const names = [...new Set(runs.flatMap((r) => Object.keys(r.result ?? {})))];
-  return {
+  return filled({
     title: "Runs and their held-out results",
     columns: [
       left("run"),
@@ -158,51 +166,53 @@ export function runsTable(runs: readonly RunFacts[]): Table {
       r.ended,
       ...names.map((n) => optional(r.result?.[n], score)),
     ]),
-  };
+  });
 }
 
 /** What runs spent. */
-export const spentTable = (runs: readonly RunFacts[]): Table => ({
-  title: "What they spent",
-  columns: [
-    left("run"),
-    right("steps"),
-    right("tokens"),
-    right("time"),
-    right("tokens/s"),
-    right("share of peak"),
-    right("compute"),
-    right("energy"),
-    right("peak memory"),
-    right("trainable"),
-  ],
-  rows: runs.map((r) => [
-    r.name,
-    count(r.steps),
-    optional(r.cost.tokens, count),
-    optional(r.cost.seconds, seconds),
-    optional(r.tokensPerSecond, count),
-    optional(r.shareOfPeak, percent),
-    optional(r.cost.flops, flops),
-    optional(r.cost.joules, joules),
-    optional(r.peakBytes, bytes),
-    optional(r.trainableParameters, count),
-  ]),
-});
+export const spentTable = (runs: readonly RunFacts[]): Table =>
+  filled({
+    title: "What they spent",
+    columns: [
+      left("run"),
+      right("steps"),
+      right("tokens"),
+      right("time"),
+      right("tokens/s"),
+      right("share of peak"),
+      right("compute"),
+      right("energy"),
+      right("peak memory"),
+      right("trainable"),
+    ],
+    rows: runs.map((r) => [
+      r.name,
+      count(r.steps),
+      optional(r.cost.tokens, count),
+      optional(r.cost.seconds, seconds),
+      optional(r.tokensPerSecond, count),
+      optional(r.shareOfPeak, percent),
+      optional(r.cost.flops, flops),
+      optional(r.cost.joules, joules),
+      optional(r.peakBytes, bytes),
+      optional(r.trainableParameters, count),
+    ]),
+  });
 const optional = (x: number | undefined, f: (x: number) => string): string => (x === undefined ? "" : f(x));
 
-export const dataTable = (data: readonly DataFacts[]): Table => ({
-  title: "Data",
-  columns: [left("data"), left("used for"), right("examples"), right("tokens"), right("size"), left("note")],
-  rows: data.map((d) => [
-    d.name,
-    d.use,
-    count(d.examples),
-    optional(d.tokens, count),
-    optional(d.bytes, bytes),
-    d.note ?? "",
-  ]),
-});
+export const dataTable = (data: readonly DataFacts[]): Table =>
+  filled({
+    title: "Data",
+    columns: [left("data"), left("used for"), right("examples"), right("tokens"), right("size"), left("note")],
+    rows: data.map((d) => [
+      d.name,
+      d.use,
+      count(d.examples),
+      optional(d.tokens, count),
+      optional(d.bytes, bytes),
+      d.note ?? "",
+    ]),
+  });
 
 /** What the data doctor counted in each split. */
 export const splitsTable = ({ splits }: DoctorReport): Table => ({
@@ -211,7 +221,7 @@ export const splitsTable = ({ splits }: DoctorReport): Table => ({
   rows: Object.entries(splits).map(([name, s]) => [
     name,
     count(s.examples),
-    s.labels ? count(Object.keys(s.labels).length) : "",
+    optional(s.labels && Object.keys(s.labels).length, count),
     `${count(s.length.total)} ${s.length.unit}`,
     [s.length.least, s.length.median, s.length.p95, s.length.most].map(count).join(" – "),
   ]),

@@ -57,7 +57,7 @@ export async function openBase(given: string): Promise<Base> {
       await using again = await openModelFolder(path);
       const types = new Map(wanted.map((t) => [nameOf(t), t.type]));
       const known = new Set([...parametersOf(family, config).map(nameOf), ...types.keys()]);
-      return loadWeights(again, types, {
+      return await loadWeights(again, types, {
         rename: (name) => {
           const graph = family.fromPublicName(name, config) ?? (types.has(name) ? name : undefined);
           // a body may be read without the language-model head that its folder holds

@@ -1,6 +1,13 @@
 /** A language model as a run trains and measures it: family, config, programs, batches. */
-import { causalBatches, type Batches, maskedBatches, type Tokenizer, type Tokens } from "../data/index.js";
-import { fail, type Program, Scope } from "../ir/index.js";
+import {
+  type Batches,
+  type CorpusBatches,
+  causalBatches,
+  maskedBatches,
+  type Tokenizer,
+  type Tokens,
+} from "../data/index.js";
+import { fail, inputs, nameOf, type Program, Scope, type Tensor } from "../ir/index.js";
 import { type AnyFamily, families, type ModelSizes, presetNamed } from "../models/index.js";
 import type { Session } from "../runtime/index.js";
 import { type LanguageModelling, languageModelling } from "../tasks/index.js";
@@ -11,14 +18,17 @@ export interface Model {
   readonly config: ModelSizes & Readonly<Record<string, unknown>>;
 }
 
-/** The model that options describe: a preset, or the dial, or the family's smallest shape; then what is set by name. */
+/**
+ * The model that options describe: a preset, or the dial, or the family's smallest shape; then what is set by name.
+ * `vocabSize` is the tokeniser's. Throws `config`, and `tokenizer` when the embedding was set to fewer rows.
+ */
 export function modelOf(o: ResolvedPretrain, vocabSize: number): Model {
   const preset = o.preset === undefined ? undefined : presetNamed(o.preset);
   const family: AnyFamily = preset?.family ?? families[o.family];
   const contextLength = o.contextLength ?? preset?.config.contextLength ?? 128;
   const base = preset?.config ?? family.derive({ size: o.size ?? 3e6, vocabSize, contextLength });
   const parsed = family.config.safeParse({ ...base, vocabSize, contextLength, ...o.model });
-  if (parsed.success) return { family, config: parsed.data };
+  if (parsed.success) return fitting({ family, config: parsed.data }, vocabSize);
   const issue = parsed.error.issues[0]!;
   throw fail(
     "config",
@@ -28,37 +38,63 @@ export function modelOf(o: ResolvedPretrain, vocabSize: number): Model {
   );
 }
 
+function fitting(model: Model, vocabSize: number): Model {
+  if (vocabSize <= model.config.vocabSize) return model;
+  throw fail(
+    "tokenizer",
+    `the tokeniser has ${vocabSize} entries, the model's embedding ${model.config.vocabSize} rows`,
+    "leave the model's vocabSize out, or use a smaller tokeniser",
+    "model.vocabSize",
+  );
+}
+
+/** How a corpus becomes batches. */
+export type BatchOptions = Pick<
+  ResolvedPretrain,
+  "batchSize" | "contextLength" | "seed" | "documents" | "maskRate" | "wholeWord"
+>;
+
 /** Batches of a corpus in the family's own objective; `shuffle` false reads it once in order, for evaluation. */
 export function batchesOf(
   { family, config }: Model,
   tokens: Tokens,
   tokenizer: Tokenizer,
-  o: ResolvedPretrain,
-  shuffle: boolean,
-): Promise<Batches & { close(): void }> {
-  const common = { tokenizer, contextLength: config.contextLength, batchSize: o.batchSize, seed: o.seed, shuffle };
+  o: BatchOptions & { readonly shuffle: boolean },
+): Promise<CorpusBatches> {
+  const { batchSize, seed, shuffle } = o;
+  const contextLength = Math.min(o.contextLength ?? config.contextLength, config.contextLength);
+  const common = { tokenizer, contextLength, batchSize, seed, shuffle };
   return family.objective === "causal"
     ? causalBatches(tokens, { ...common, documents: o.documents })
     : maskedBatches(tokens, { ...common, rate: o.maskRate, wholeWord: o.wholeWord, places: "expected" });
 }
 
-/** The objective of batches like this one. */
+/** The objective of batches like this one; `rewrite` may change its graph, as an adaptation does. */
 export async function objectiveOf(
   { family, config }: Model,
   batches: Batches,
-  training: boolean,
+  { training, rewrite = (roots) => roots }: { training: boolean; rewrite?: Rewrite },
 ): Promise<LanguageModelling> {
   const { feeds } = await batches.at(0);
   const [batch, length] = feeds["ids"]!.shape as [number, number];
   const places = feeds["places"]?.shape[0];
-  return languageModelling(family, config, {
-    p: new Scope(),
-    batch,
-    length,
-    training,
-    ...(places !== undefined && { places }),
-  });
+  const sizes = { batch, length, training, ...(places !== undefined && { places }) };
+  const lm = languageModelling(family, config, { p: new Scope(), ...sizes });
+  const names = Object.keys(lm.outputs);
+  const [sum, count, ...outputs] = rewrite([lm.objective.sum, lm.objective.count, ...Object.values(lm.outputs)]);
+  return {
+    inputs: lm.inputs,
+    objective: { sum: sum!, count: count! },
+    outputs: Object.fromEntries(names.map((name, i) => [name, outputs[i]!])),
+  };
 }
+
+/** What is made of a graph's roots. */
+export type Rewrite = (roots: readonly Tensor[]) => readonly Tensor[];
+
+/** Whether training draws random numbers. */
+export const dropsOut = ({ config }: Model): boolean =>
+  Number(config["dropout"] ?? 0) > 0 || Number(config["attentionDropout"] ?? 0) > 0;
 
 /** Scores over batches, in order: sums and counts, so that the batch size does not matter. */
 export function scorer(
@@ -68,10 +104,12 @@ export function scorer(
 ): (session: Session) => Promise<Record<string, number>> {
   const { sum, count } = lm.objective;
   const program: Program = { outputs: { sum, count, ...lm.outputs }, next: {} };
+  const names = inputs(program).map(nameOf);
   return async (session) => {
     let [nats, tokens, correct] = [0, 0, 0];
     for (let i = 0; i < Math.min(most, batches.perEpoch); i++) {
-      const out = await session.run(program, (await batches.at(i)).feeds);
+      const { feeds } = await batches.at(i);
+      const out = await session.run(program, Object.fromEntries(names.map((name) => [name, feeds[name]!])));
       nats += Number(out["sum"]!.data[0]);
       tokens += Number(out["count"]!.data[0]);
       correct += Number(out["correct"]!.data[0]);

@@ -27,6 +27,31 @@ export const trainingOptions = {
   replace: z.boolean().default(false).describe("throw away the run in the folder"),
 };
 
+/** How text is read, learnt from, measured and sampled, whatever the language model starts from. */
+export const languageOptions = {
+  validation: z.array(z.string()).optional().describe("text to measure on; a share of the data if absent"),
+  validationShare: z.number().gt(0).lt(0.5).default(0.05).describe("share of the documents set apart to measure on"),
+  text: z.string().default("text").describe("column of the text, in tables and JSON lines"),
+  documents: z
+    .enum(["isolated", "joined"])
+    .default("isolated")
+    .describe("gpt: each document sees only itself, or all are one long text"),
+  maskRate: z.number().gt(0).lt(1).default(0.3).describe("bert: share of the tokens to fill in"),
+  wholeWord: z.boolean().default(true).describe("bert: mask words, not pieces of words"),
+  steps: count.optional().describe("optimiser steps"),
+  epochs: rate.optional().describe("passes over the data, in place of steps"),
+  minutes: rate.optional().describe("time to train for on this machine, in place of steps"),
+  evaluateEvery: z.int().min(0).optional().describe("steps between evaluations; a tenth of the run if absent"),
+  evaluateBatches: count.default(40).describe("batches of an evaluation, at most"),
+  sampleEvery: z.int().min(0).optional().describe("gpt: steps between samples; a fifth of the run if absent"),
+  prompt: z.string().default("").describe("gpt: what samples begin with"),
+  saveEvery: z.int().min(0).optional().describe("steps between checkpoints; a tenth of the run if absent"),
+  patience: count.optional().describe("stop after so many evaluations without a better loss"),
+  floats: z.enum(["f32", "f16"]).default("f32").describe("how the model's weights are stored at the end"),
+  examine: z.int().min(0).default(20_000).describe("documents that the doctor looks at before the run; 0: none"),
+  allow: z.array(z.string()).default([]).describe("findings of the doctor that are known and accepted, by their code"),
+};
+
 /** What `pretrain` takes. */
 export const pretrainOptions = z.object({
   data: z
@@ -34,11 +59,8 @@ export const pretrainOptions = z.object({
     .min(1)
     .describe("text to learn from: files, folders, globs, wordnet:definitions or wordnet:words"),
   out: z.string().default("runs/pretrain").describe("the run folder to write"),
-  validation: z.array(z.string()).optional().describe("text to measure on; a share of the data if absent"),
-  validationShare: z.number().gt(0).lt(0.5).default(0.05).describe("share of the documents set apart to measure on"),
-  text: z.string().default("text").describe("column of the text, in tables and JSON lines"),
   family: z.enum(["gpt", "bert"]).default("gpt").describe("gpt writes on (causal), bert fills in (masked)"),
-  preset: z.string().optional().describe("a named size, such as gpt-1m or bert-tiny; `plinth models` lists them"),
+  preset: z.string().optional().describe("a named size, such as gpt-1m or bert-tiny: see docs/reference/models.md"),
   size: rate.optional().describe("the one dial: parameters wanted, such as 3e6; layers, heads and width follow"),
   contextLength: count.optional().describe("tokens a row may have; 128 if nothing says otherwise"),
   model: z
@@ -50,24 +72,9 @@ export const pretrainOptions = z.object({
     .optional()
     .describe("bpe, wordpiece, words or characters to train one, or a path; gpt trains bpe, bert wordpiece"),
   vocabSize: count.default(8192).describe("entries of a tokeniser that is trained here"),
-  documents: z
-    .enum(["isolated", "joined"])
-    .default("isolated")
-    .describe("gpt: each document sees only itself, or all are one long text"),
-  maskRate: z.number().gt(0).lt(1).default(0.3).describe("bert: share of the tokens to fill in"),
-  wholeWord: z.boolean().default(true).describe("bert: mask words, not pieces of words"),
-  steps: count.optional().describe("optimiser steps"),
-  epochs: rate.optional().describe("passes over the data, in place of steps"),
-  minutes: rate.optional().describe("time to train for on this machine, in place of steps"),
   learningRate: rate.optional().describe("peak learning rate; from the width if absent"),
+  ...languageOptions,
   ...trainingOptions,
-  evaluateEvery: z.int().min(0).optional().describe("steps between evaluations; a tenth of the run if absent"),
-  evaluateBatches: count.default(40).describe("batches of an evaluation, at most"),
-  sampleEvery: z.int().min(0).optional().describe("gpt: steps between samples; a fifth of the run if absent"),
-  prompt: z.string().default("").describe("gpt: what samples begin with"),
-  saveEvery: z.int().min(0).optional().describe("steps between checkpoints; a tenth of the run if absent"),
-  patience: count.optional().describe("stop after so many evaluations without a better loss"),
-  floats: z.enum(["f32", "f16"]).default("f32").describe("how the model's weights are stored at the end"),
 });
 export type PretrainOptions = z.input<typeof pretrainOptions>;
 export type ResolvedPretrain = z.output<typeof pretrainOptions>;

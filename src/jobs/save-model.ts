@@ -2,7 +2,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Tokenizer } from "../data/index.js";
-import { nameOf, type Tensor, type Type } from "../ir/index.js";
+import { fail, nameOf, type Tensor, type Type } from "../ir/index.js";
 import { writeModelFolder } from "../models/index.js";
 import type { Session } from "../runtime/index.js";
 import type { Model } from "./language-model.js";
@@ -15,12 +15,14 @@ export interface SavedModel extends Model {
   readonly floats?: "f32" | "f16";
   /** The model card. */
   readonly card: string;
+  /** Whether texts began with the end-of-text token in training: those that are written on must begin so too. */
+  readonly begins?: boolean;
   /** More of config.json. */
   readonly extra?: Readonly<Record<string, unknown>>;
 }
 
-/** Write a session's weights, tokeniser, config and card. Throws "disk". */
-export async function saveModel(session: Session, folder: string, m: SavedModel): Promise<void> {
+/** Write weights as a session holds them, with tokeniser, config and card. Throws "disk". */
+export async function saveModel(session: Pick<Session, "read">, folder: string, m: SavedModel): Promise<void> {
   const types = new Map(m.parameters.map((t): [string, Type] => [publicName(m, t), t.type]));
   const graph = new Map(m.parameters.map((t): [string, string] => [publicName(m, t), nameOf(t)]));
   const staged = `${folder}.tokenizer-${process.pid}`;
@@ -28,8 +30,9 @@ export async function saveModel(session: Session, folder: string, m: SavedModel)
   try {
     const names = ["tokenizer.json", "tokenizer_config.json"];
     const texts = await Promise.all(names.map((name) => readFile(join(staged, name), "utf8")));
+    if (m.begins) texts[1] = `${JSON.stringify({ ...JSON.parse(texts[1]!), [beginsKey]: true }, null, 2)}\n`;
     await writeModelFolder(folder, {
-      config: { ...m.family.toPublic(m.config), ...m.extra },
+      config: { ...m.family.toPublic(m.config), ...ends(m), ...m.extra },
       types,
       value: (name) => session.read(graph.get(name)!),
       files: { ...Object.fromEntries(names.map((name, i) => [name, texts[i]!])), "README.md": m.card },
@@ -39,6 +42,26 @@ export async function saveModel(session: Session, folder: string, m: SavedModel)
   } finally {
     await rm(staged, { recursive: true, force: true });
   }
+}
+
+/** The key of tokenizer_config.json that says whether a text begins with the end-of-text token. */
+const beginsKey = "add_bos_token";
+
+/** Whether a model folder's texts begin with the end-of-text token. */
+export async function textsBegin(folder: string): Promise<boolean> {
+  const config = await readFile(join(folder, "tokenizer_config.json"), "utf8").catch(() => "{}");
+  try {
+    return (JSON.parse(config) as Record<string, unknown>)[beginsKey] === true;
+  } catch {
+    throw fail("tokenizer", "this file is not JSON", "save the model again", join(folder, "tokenizer_config.json"));
+  }
+}
+
+/** Where a causal model's texts begin and end: without it, other programs take GPT-2's own id. */
+function ends({ family, tokenizer }: SavedModel): Record<string, number> {
+  const { bos, eos } = tokenizer.special;
+  if (family.objective !== "causal" || eos === undefined) return {};
+  return { bos_token_id: bos ?? eos, eos_token_id: eos };
 }
 
 /** Names of a task's head are public already. */

@@ -1,0 +1,100 @@
+/** One training run of a classifier, scored on held-out examples as it goes. */
+import type { Batches } from "../data/index.js";
+import { accuracy, loss, type Meter, macroF1, tally } from "../evaluate/index.js";
+import { inputs, type Nd, nameOf, type Program } from "../ir/index.js";
+import type { Engine, Session, State } from "../runtime/index.js";
+import { type RunFolder, type TrainEvent, train } from "../train/index.js";
+import type { ResolvedAdapt } from "./adapt-options.js";
+import type { Approach } from "./approach.js";
+import { ratesOf } from "./optimizing.js";
+
+export interface Fit {
+  readonly approach: Approach;
+  readonly options: ResolvedAdapt;
+  readonly engine: Engine;
+  /** First weights: the base's and a new head, or all new. */
+  readonly state: State;
+  readonly batches: Batches;
+  /** Examples to score on, in order. */
+  readonly held: Batches;
+  readonly classes: number;
+  readonly learningRate: number;
+  readonly steps: number;
+  readonly seed: number;
+  readonly folder: RunFolder;
+  readonly signal?: AbortSignal | undefined;
+  /** Counts what training costs; evaluations are not in it. */
+  readonly meter?: Meter;
+  /** How many evaluations along the way; 8 by default. */
+  readonly evaluations?: number;
+  /** Called with the best weights in the session. */
+  readonly save?: (session: Session, folder: string) => Promise<void>;
+}
+
+/** Train; the weights with the best accuracy on the held-out examples are kept. */
+export function fit(f: Fit): AsyncGenerator<TrainEvent> {
+  const { approach, options: o, engine, state, batches, steps, seed, folder, signal, save } = f;
+  return train({
+    engine,
+    ...(o.threads !== undefined && { threads: o.threads }),
+    training: approach.training,
+    state,
+    batches,
+    steps,
+    schedule: ratesOf(o, f.learningRate, steps),
+    accumulation: o.accumulation,
+    seed,
+    async evaluate(session) {
+      f.meter?.pause();
+      const scores = await scoresOf(session, approach.scores, f.held, f.classes);
+      f.meter?.resume();
+      return scores;
+    },
+    every: { evaluate: Math.max(1, Math.ceil(steps / (f.evaluations ?? 8))), save: 0 },
+    best: { metric: "accuracy", goal: "max" },
+    ...(o.patience !== undefined && { early: { metric: "accuracy", goal: "max", patience: o.patience } }),
+    folder,
+    ...(signal && { signal }),
+    ...(save && { save }),
+  });
+}
+
+/** Accuracy, macro-F1 and mean loss over batches: sums and counts, whatever the batch size. */
+export async function scoresOf(
+  session: Session,
+  program: (batch: Awaited<ReturnType<Batches["at"]>>) => Program,
+  held: Batches,
+  classes: number,
+): Promise<Record<string, number>> {
+  const answers = tally({ accuracy, macroF1: macroF1({ classes }) });
+  const losses = tally({ loss });
+  for (let i = 0; i < held.perEpoch; i++) {
+    const batch = await held.at(i);
+    const out = await session.run(program(batch), only(batch.feeds, program(batch)));
+    const { labels, weights } = batch.feeds as Record<string, Nd>;
+    const known = weights!.data as Float32Array;
+    answers.add({
+      labels: labels!.data as Int32Array,
+      predictions: argmaxRows(out["logits"]!),
+      weights: known,
+    });
+    losses.add({ losses: out["losses"]!.data as Float32Array, weights: known });
+  }
+  return { ...answers.values(), ...losses.values() };
+}
+
+/** Those feeds that a program reads. */
+export function only(feeds: Readonly<Record<string, Nd>>, program: Program): Record<string, Nd> {
+  const names = new Set(inputs(program).map(nameOf));
+  return Object.fromEntries(Object.entries(feeds).filter(([name]) => names.has(name)));
+}
+
+/** The place of the largest number of each row of [B C]. */
+export function argmaxRows({ shape, data }: Nd): number[] {
+  const [rows, columns] = shape as [number, number];
+  return Array.from({ length: rows }, (_, b) => {
+    let best = 0;
+    for (let c = 1; c < columns; c++) if (data[b * columns + c]! > data[b * columns + best]!) best = c;
+    return best;
+  });
+}

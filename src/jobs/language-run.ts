@@ -1,0 +1,134 @@
+/** Training a language model, whatever it starts from: the parts that pre-training and adapting share. */
+import type { CorpusBatches } from "../data/index.js";
+import { nameOf, params, type Tensor, type Type } from "../ir/index.js";
+import { type Training, training } from "../optim/index.js";
+import { flops } from "../passes/index.js";
+import type { Engine, Session, State } from "../runtime/index.js";
+import { nextToken } from "../serve/index.js";
+import type { LanguageModelling } from "../tasks/index.js";
+import { type Job, preflight, requireFits } from "../train/index.js";
+import type { Corpus } from "./corpus.js";
+import { batchesOf, dropsOut, type Model, objectiveOf, type Rewrite, scorer } from "./language-model.js";
+import { ratesOf, ruleOf } from "./optimizing.js";
+import type { ResolvedPretrain } from "./pretrain-options.js";
+import { write } from "./prompt.js";
+
+/** What any training of a language model is told. */
+export type LanguageOptions = Omit<
+  ResolvedPretrain,
+  "family" | "preset" | "size" | "model" | "tokenizer" | "vocabSize" | "learningRate"
+>;
+
+export interface LanguageRun extends Disposable {
+  readonly model: Model;
+  readonly corpus: Corpus;
+  /** Batches to learn from; batches to measure on, in order. */
+  readonly data: CorpusBatches;
+  readonly held: CorpusBatches;
+  /** The parameters of the model as it is saved. */
+  readonly weights: readonly Tensor[];
+  /** What is trained and measured: the model, adapted. */
+  readonly rewrite: Rewrite;
+  readonly objective: LanguageModelling;
+  readonly learning: Training;
+  /** Scores of the adapted model in a session: loss, perplexity, accuracy, and bits per byte of a causal one. */
+  readonly evaluate: (session: Session) => Promise<Record<string, number>>;
+}
+
+/** Build the programs and open the batches. `adaptation` gives the rewrite for the roots that are trained. */
+export async function openLanguageRun(
+  model: Model,
+  corpus: Corpus,
+  o: LanguageOptions,
+  adaptation: (roots: readonly Tensor[]) => Rewrite = () => (roots) => roots,
+): Promise<LanguageRun> {
+  const { tokenizer } = corpus;
+  const data = await batchesOf(model, corpus.train, tokenizer, { ...o, shuffle: true });
+  const held = await batchesOf(model, corpus.validation, tokenizer, { ...o, shuffle: false }).catch((error) => {
+    data.close();
+    throw error;
+  });
+  const plain = await objectiveOf(model, data, { training: dropsOut(model) });
+  const rewrite = adaptation([plain.objective.sum]);
+  const objective = await objectiveOf(model, data, { training: dropsOut(model), rewrite });
+  const measured = await objectiveOf(model, held, { training: false, rewrite });
+  const { bytes, tokens } = corpus.validation.header;
+  const bytesPerToken = model.family.objective === "causal" ? bytes / tokens : undefined;
+  return {
+    model,
+    corpus,
+    data,
+    held,
+    weights: params([plain.objective.sum]),
+    rewrite,
+    objective,
+    learning: training(objective.objective, ruleOf(o), { clip: o.clip, decays: model.family.decays }),
+    evaluate: scorer(measured, held, { most: o.evaluateBatches, bytesPerToken }),
+    [Symbol.dispose]() {
+      data.close();
+      held.close();
+    },
+  };
+}
+
+/** Throws `memory` or `disk` when the run is predicted not to fit, before any weight is made. */
+export async function requireRoom({ learning }: LanguageRun, o: LanguageOptions): Promise<void> {
+  const { trainable, accumulators, step } = learning;
+  const added = [...learning.state, ...(o.accumulation > 1 ? accumulators : [])];
+  const types = new Map<string, Type>([
+    ...params([...Object.values(step.outputs)]).map((t) => [nameOf(t), t.type] as const),
+    ...added.map(([name, { dtype, shape }]) => [name, { dtype, shape }] as const),
+  ]);
+  const changes = new Set([...trainable.map(nameOf), ...learning.state.keys(), ...accumulators.keys()]);
+  const changing = new Map([...types].filter(([name]) => changes.has(name)));
+  const { accumulation, out: folder } = o;
+  requireFits(
+    await preflight({ training: learning, accumulation, state: types, changing, keep: 2, best: true, folder }),
+  );
+}
+
+export interface LanguageStart {
+  readonly engine: Engine;
+  readonly state: State;
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly save: NonNullable<Job["save"]>;
+}
+
+/** The training job of a run. */
+export function jobOf(run: LanguageRun, o: LanguageOptions, start: LanguageStart): Omit<Job, "folder"> {
+  const { model, learning, data, evaluate } = run;
+  const { steps, learningRate, ...rest } = start;
+  return {
+    ...rest,
+    steps,
+    ...(o.threads !== undefined && { threads: o.threads }),
+    training: learning,
+    batches: data,
+    schedule: ratesOf(o, learningRate, steps),
+    accumulation: o.accumulation,
+    seed: o.seed,
+    evaluate,
+    ...(model.family.objective === "causal" && { sample: sampler(run, o) }),
+    every: {
+      evaluate: o.evaluateEvery ?? Math.ceil(steps / 10),
+      sample: o.sampleEvery ?? Math.ceil(steps / 5),
+      save: o.saveEvery ?? Math.ceil(steps / 10),
+    },
+    best: { metric: "loss", goal: "min" },
+    ...(o.patience !== undefined && { early: { metric: "loss", goal: "min", patience: o.patience } }),
+    flopsPerStep: flops(learning.step) * o.accumulation,
+  };
+}
+
+/** Text that the model goes on from the prompt: the same random numbers at each step, so that samples compare. */
+function sampler({ model, corpus, rewrite }: LanguageRun, o: LanguageOptions): (session: Session) => Promise<string> {
+  const next = nextToken(model.family, model.config, rewrite);
+  const begins = o.documents === "isolated";
+  const how = { prompt: o.prompt, begins, tokens: 40, temperature: 0.8, topK: 40, seed: o.seed };
+  return async (session) => {
+    let written = o.prompt;
+    for await (const piece of write(session, next, corpus.tokenizer, how)) written += piece;
+    return written.trim();
+  };
+}

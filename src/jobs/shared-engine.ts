@@ -1,0 +1,32 @@
+/** One session for many runs: what was compiled for one run is there for the next. */
+import type { Engine, Session, State } from "../runtime/index.js";
+
+export interface SharedEngine extends AsyncDisposable {
+  /** Opens the one session again, over another state. Runs follow one another; two at once would share weights. */
+  readonly engine: Engine;
+  readonly session: Session;
+}
+
+/** Open the session, over a first state. */
+export async function shareEngine(engine: Engine, state: State, threads: number | undefined): Promise<SharedEngine> {
+  const session = await engine.open(state, threads === undefined ? {} : { threads });
+  const lent: Session = {
+    run: (program, feeds) => session.run(program, feeds),
+    read: (name) => session.read(name),
+    write: (name, value) => session.write(name, value),
+    names: () => session.names(),
+    // the lender closes it
+    [Symbol.asyncDispose]: async () => {},
+  };
+  return {
+    engine: {
+      ...engine,
+      async open(next) {
+        for (const [name, value] of next) await session.write(name, value);
+        return lent;
+      },
+    },
+    session,
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}

@@ -16,7 +16,7 @@ import {
   param,
   size,
 } from "../src/ir/index.js";
-import { table } from "../src/ops/index.js";
+import { scatterAdd, table } from "../src/ops/index.js";
 import { chooseEngine, type Engine, engines, ort, ortEngine, reference, type Session } from "../src/runtime/index.js";
 import { type Case, cases, feeds, graph, uniform } from "./samples.js";
 
@@ -88,6 +88,29 @@ describe.each(Object.entries(variants))("%s", (_, engine) => {
     const want = await oracle.run(program, values);
     const got = await session.run(program, values);
     for (const [name, value] of Object.entries(want)) expectClose(name, got[name]!, value);
+  });
+});
+
+describe("on several threads, ort", () => {
+  test("adds every update of a repeated index", async () => {
+    const [rows, ids, updates] = [
+      input("rows", f32([8, 384])),
+      input("ids", i32([1024])),
+      input("updates", f32([1024, 384])),
+    ];
+    const program: Program = { outputs: { y: scatterAdd(rows, ids, updates) }, next: {} };
+    const repeated = nd(
+      "i32",
+      [1024],
+      Array.from({ length: 1024 }, (_, i) => (i % 3 ? 0 : i % 8)),
+    );
+    const feeds = { rows: nd("f32", [8, 384], 0), ids: repeated, updates: nd("f32", [1024, 384], 1) };
+    const counts = Array.from({ length: 8 }, (_, row) => repeated.data.filter((id) => id === row).length);
+    await using session = await ort.open(new Map(), { threads: 4 });
+    for (let run = 0; run < 20; run++) {
+      const { y } = await session.run(program, feeds);
+      expect(y!.data.every((v, i) => v === counts[Math.floor(i / 384)])).toBe(true);
+    }
   });
 });
 

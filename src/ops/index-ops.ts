@@ -49,10 +49,23 @@ export const scatterAdd: Op<[base: Tensor, ids: Tensor, updates: Tensor]> = op<
     return y;
   },
   vjp: (g, [, ids]) => [g, null, gather(g, ids)],
-  onnx: (e, [base, indices, updates], _, { inputs: [, type] }) => {
-    const shape = [...type!.shape, 1];
-    const column = e.node("Reshape", [wide(e, indices!, type!.dtype), e.constant("i64", [shape.length], shape)]);
-    return e.node("ScatterND", [base!, column, updates!], { reduction: "add" });
+  onnx(e, [base, indices, updates], _, { inputs: [rows, at] }) {
+    const [total, width] = [size(rows!.shape), size(rows!.shape.slice(1))];
+    const flat = (name: string, n: number) => e.node("Reshape", [name, e.constant("i64", [1], [n])], { allowzero: 1 });
+    // element by element: ScatterND loses updates of repeated rows in ONNX Runtime, whose threads race for them
+    const dtype = total < 2 ** 31 ? "i32" : "i64";
+    const ids = at!.dtype === dtype ? indices! : e.node("Cast", [indices!], { to: dtype === "i32" ? 6 : 7 });
+    const column = e.node("Reshape", [ids, e.constant("i64", [2], [size(at!.shape), 1])], { allowzero: 1 });
+    const starts = e.node("Mul", [column, e.constant(dtype, [], width)]);
+    const offsets = e.constant(
+      dtype,
+      [1, width],
+      Array.from({ length: width }, (_, i) => i),
+    );
+    const places = flat(e.node("Add", [starts, offsets]), size(at!.shape) * width);
+    const inputs = [flat(base!, total), places, flat(updates!, size(at!.shape) * width)];
+    const sum = e.node("ScatterElements", inputs, { axis: 0, reduction: "add" });
+    return e.node("Reshape", [sum, e.constant("i64", [rows!.shape.length], rows!.shape)], { allowzero: 1 });
   },
   cost: ([, , updates]) => size(updates.shape),
   samples: [{ inputs: [[4, 3], ids([5], 4), [5, 3]] }, { inputs: [[4], ids([2, 3], 4), [2, 3]] }],
@@ -122,4 +135,3 @@ function inside(name: string, id: number, n: number): number {
 type E = Parameters<Extract<NonNullable<typeof gather.onnx>, (...a: never[]) => unknown>>[0];
 const column = (e: E, name: string, shape: Shape) =>
   e.node("Reshape", [name, e.constant("i64", [shape.length + 1], [...shape, 1])], { allowzero: 1 });
-const wide = (e: E, name: string, dtype: string) => (dtype === "i64" ? name : e.node("Cast", [name], { to: 7 }));

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { syntheticCurve } from "../../test/synthetic-curve.js";
 import { efficiency } from "./efficiency.js";
-import { multipliersTable } from "./report/tables.js";
+import { multipliersTable } from "./report/curve-tables.js";
 import { renderTable, wrapped } from "./table.js";
 
 test("a table is aligned text", () => {

@@ -12,6 +12,10 @@ export interface Column {
   readonly align?: "left" | "right";
 }
 
+/** A column of text, or of numbers. */
+export const left = (name: string): Column => ({ name });
+export const right = (name: string): Column => ({ name, align: "right" });
+
 /** A table as lines of at most `width` columns, where it can be had by breaking the text of the widest column at spaces. */
 export function renderTable(table: Table, { width = 100 }: { readonly width?: number } = {}): string {
   const grid = [table.columns.map((c) => c.name), ...table.rows].map((row) => row.map(printable));

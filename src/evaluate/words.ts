@@ -16,7 +16,7 @@ const scales = [
 const space = "\u00A0";
 
 /** Three significant digits, trailing zeros kept: 12.0, 3.46, 512. */
-export const three = (x: number): string =>
+const three = (x: number): string =>
   x === 0 ? "0" : Math.abs(x) >= 999.5 ? Math.round(x).toLocaleString("en") : x.toPrecision(3);
 
 function scaledBy(x: number, unit: string): string {

@@ -4,8 +4,8 @@ import type { Arm, ArmRun, Curve } from "../curve.js";
 import type { Expense, SizeResult } from "../efficiency.js";
 import { gain, grouped, range, reaches } from "../statistics.js";
 import { count, expense, score, times, unitFor } from "../words.js";
+import { armNames } from "./curve-tables.js";
 import { axes, type Bar, colours, type Draw, draw, ruled } from "./plots.js";
-import { armNames } from "./tables.js";
 
 // the adapted arm is drawn last: on top
 const arms = ["scratch", "adapted"] as const satisfies readonly Arm[];

@@ -17,13 +17,13 @@ import {
   times,
   timesEnds,
 } from "../words.js";
+import { curvesTable } from "./curve-tables.js";
 import { html, type Markup } from "./html.js";
 import { figure, legend, page, type Tile, tableCard, tiles } from "./page.js";
 import { half } from "./plots.js";
 import { type LossLine, lossesPlot, pretrainingPlot, runColour } from "./run-plots.js";
 import { computeSection, labelsSection } from "./sections.js";
 import {
-  curvesTable,
   dataTable,
   environmentTable,
   findingsTable,

@@ -47,7 +47,7 @@ export function draw({ width, height, description, x, y, marks, margins = {} }: 
   return trusted(svg.outerHTML);
 }
 
-export const axisText = { fill: "var(--muted)" } as const;
+const axisText = { fill: "var(--muted)" } as const;
 /** Horizontal lines. */
 export const ruled = (ticks: number): Plot.Markish => Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1, ticks });
 /** Axes without ticks or arrows. */

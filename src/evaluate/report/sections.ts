@@ -4,10 +4,10 @@ import { type Efficiency, type Expense, expenses } from "../efficiency.js";
 import { range } from "../statistics.js";
 import { count, metricName, percent } from "../words.js";
 import { expenseBars, lossPlot, progressPlot, scorePlot } from "./curve-plots.js";
+import { armNames, costTable, multipliersTable, paybackTable, sizesTable } from "./curve-tables.js";
 import { html, type Markup } from "./html.js";
 import { figure, legend, tableCard } from "./page.js";
 import { type Bar, barPlot, colours, half } from "./plots.js";
-import { armNames, costTable, multipliersTable, paybackTable, sizesTable } from "./tables.js";
 
 const both = legend([
   { colour: colours.adapted, name: armNames.adapted },

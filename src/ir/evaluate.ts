@@ -1,6 +1,6 @@
 /** Evaluate a graph in float64 with every op's own `ref`. Slow, exact: the oracle. */
 import { fail } from "./error.js";
-import { input, isConstant, isInput, isParam, nameOf, valueOf } from "./leaf.js";
+import { constantData, input, isConstant, isInput, isParam, nameOf } from "./leaf.js";
 import type { Exact } from "./nd.js";
 import { type Node, nodes, type Tensor } from "./tensor.js";
 import { sameShape, show, size } from "./type.js";
@@ -47,7 +47,7 @@ const isLeaf = (node: Node): boolean => {
 function leaf(node: Node, feeds: ReadonlyMap<string, Exact>): Exact {
   const t = node.outputs[0]!;
   if (isConstant(t)) {
-    const value = valueOf(t);
+    const value = constantData(t);
     return { shape: t.shape, data: typeof value === "number" ? new Float64Array(size(t.shape)).fill(value) : value };
   }
   const found = feeds.get(nameOf(t));

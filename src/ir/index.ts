@@ -3,6 +3,7 @@ export { type Code, codes, fail, PlinthError } from "./error.js";
 export { compute, evaluate } from "./evaluate.js";
 export {
   constant,
+  constantData,
   type Init,
   initOf,
   input,
@@ -15,7 +16,6 @@ export {
   Scope,
   scalar,
   splatOf,
-  valueOf,
 } from "./leaf.js";
 export {
   type Arrays,

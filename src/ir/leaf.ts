@@ -40,11 +40,11 @@ export const isConstant = (t: Tensor): boolean => t.op === constantOp;
 export const nameOf = (t: Tensor): string => (t.attrs as { name: string }).name;
 export const initOf = (t: Tensor): Init => (t.attrs as { init: Init }).init;
 /** A constant's one number when it is the same everywhere, else its values. */
-export const valueOf = (t: Tensor): number | Float64Array => (t.attrs as { data: number | Float64Array }).data;
+export const constantData = (t: Tensor): number | Float64Array => (t.attrs as { data: number | Float64Array }).data;
 /** The number a constant holds everywhere, or undefined. */
 export const splatOf = (t: Tensor): number | undefined => {
   if (!isConstant(t)) return undefined;
-  const value = valueOf(t);
+  const value = constantData(t);
   return typeof value === "number" ? value : value.length === 1 ? value[0] : undefined;
 };
 

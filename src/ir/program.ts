@@ -1,5 +1,5 @@
 /** A program: what a run computes, and what each leaf of the state becomes after it. */
-import { isConstant, isInput, isParam, nameOf, params, splatOf, valueOf } from "./leaf.js";
+import { constantData, isConstant, isInput, isParam, nameOf, params, splatOf } from "./leaf.js";
 import { type Node, nodes, type Tensor } from "./tensor.js";
 import { show } from "./type.js";
 
@@ -74,7 +74,7 @@ function constantText(t: Tensor): string {
   const x = splatOf(t);
   if (x !== undefined)
     return t.shape.length ? `${Number(x.toPrecision(7))}:${show(t.type)}` : `${Number(x.toPrecision(7))}`;
-  const data = valueOf(t) as Float64Array;
+  const data = constantData(t) as Float64Array;
   return data.length <= 8
     ? `[${[...data].map((v) => Number(v.toPrecision(7))).join(" ")}]`
     : `constant:${show(t.type)}`;

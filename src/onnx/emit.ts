@@ -1,10 +1,10 @@
 /** A program as an ONNX model: walk the graph and ask each op how it is said in ONNX. */
 import {
   type AnyOp,
+  constantData,
   type Dtype,
   type Emitter,
   fail,
-  valueOf as heldBy,
   inputs,
   isConstant,
   isInput,
@@ -107,7 +107,7 @@ class Graph implements Emitter {
   add(node: Node): void {
     const first = node.outputs[0]!;
     if (isParam(first) || isInput(first)) this.names.set(first, nameOf(first));
-    else if (isConstant(first)) this.names.set(first, this.constant(first.dtype, first.shape, heldBy(first)));
+    else if (isConstant(first)) this.names.set(first, this.constant(first.dtype, first.shape, constantData(first)));
     else {
       const results = this.say(node);
       if (results.length < node.outputs.length)

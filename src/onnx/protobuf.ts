@@ -2,7 +2,7 @@
 import { type Dtype, fail, type OnnxAttrs } from "../ir/index.js";
 
 /** Appends fields of the protocol-buffer wire format. */
-export class Writer {
+class Writer {
   private buffer = new Uint8Array(1 << 16);
   private length = 0;
 
@@ -77,10 +77,7 @@ const encoder = new TextEncoder();
 const varintSize = (value: number): number => (value < 128 ? 1 : 1 + varintSize(Math.floor(value / 128)));
 
 /** ONNX's numbers for element types (TensorProto.DataType). */
-export const elementTypes = { f32: 1, i32: 6, i64: 7, bool: 9, f16: 10, u32: 12, bf16: 16 } satisfies Record<
-  Dtype,
-  number
->;
+const elementTypes = { f32: 1, i32: 6, i64: 7, bool: 9, f16: 10, u32: 12, bf16: 16 } satisfies Record<Dtype, number>;
 
 /** TensorProto, its values as raw little-endian bytes. */
 export interface OnnxTensor {

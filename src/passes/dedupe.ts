@@ -1,5 +1,15 @@
 /** One node for one value: the same op on the same inputs with the same attributes is computed once. */
-import { isConstant, isInput, isParam, type Node, nameOf, rewrite, show, type Tensor, valueOf } from "../ir/index.js";
+import {
+  constantData,
+  isConstant,
+  isInput,
+  isParam,
+  type Node,
+  nameOf,
+  rewrite,
+  show,
+  type Tensor,
+} from "../ir/index.js";
 
 export function dedupe(roots: readonly Tensor[]): Tensor[] {
   const ids = new Map<Node, number>();
@@ -17,7 +27,7 @@ export function dedupe(roots: readonly Tensor[]): Tensor[] {
 function keyOf(node: Node, ids: ReadonlyMap<Node, number>): string {
   const t = node.outputs[0]!;
   if (isParam(t) || isInput(t)) return `${node.op.name} ${nameOf(t)}`;
-  if (isConstant(t)) return `constant ${show(t.type)} ${content(valueOf(t))}`;
+  if (isConstant(t)) return `constant ${show(t.type)} ${content(constantData(t))}`;
   const inputs = node.inputs.map((x) => `${ids.get(x.node)}.${x.index}`);
   return `${node.op.name} ${inputs.join()} ${JSON.stringify(node.attrs)}`;
 }

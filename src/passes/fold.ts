@@ -2,6 +2,7 @@
 import {
   compute,
   constant,
+  constantData,
   isConstant,
   isFloat,
   type Node,
@@ -11,7 +12,6 @@ import {
   size,
   splatOf,
   type Tensor,
-  valueOf,
 } from "../ir/index.js";
 import {
   broadcast,
@@ -63,7 +63,7 @@ function computed(node: Node): Tensor[] | undefined {
   return compute(node, xs).map(({ data }, i) => constant(data.length === 1 ? data[0]! : data, node.types[i]!));
 }
 const values = (t: Tensor): Float64Array => {
-  const value = valueOf(t);
+  const value = constantData(t);
   return typeof value === "number" ? new Float64Array(size(t.shape)).fill(value) : value;
 };
 const elementwise = new Set(
@@ -159,7 +159,9 @@ function transposed({ inputs: [x], attrs }: Node, once: (i: number) => boolean):
 function repeated(node: Node): Tensor | undefined {
   if (!elementwise.has(node.op.name) || !node.inputs.some((t) => t.op === expand)) return undefined;
   const inputs = node.inputs.map((t) => (t.op === expand ? t.inputs[0]! : t));
-  const shape = inputs.map((t) => t.type).reduce((a, b) => ({ ...a, shape: broadcast(node.op.name, a, b) })).shape;
+  const shape = inputs
+    .map((t) => t.type)
+    .reduce((a, b) => ({ dtype: a.dtype, shape: broadcast(node.op.name, a, b) })).shape;
   if (!sameShape(shape, node.types[0]!.shape)) return undefined;
   return (node.op as unknown as (...args: unknown[]) => Tensor)(...inputs, node.attrs);
 }

@@ -15,12 +15,16 @@ const folded = (...outputs: Tensor[]): string => {
 };
 
 test("a product turned is the product of its sides turned, exchanged", () => {
-  expect(folded(x.matmul(w).T)).toMatchInlineSnapshot(`"%0 = matmul(w, x, {transposeLeft:true,transposeRight:true,scale:1}) f32[9,4]"`);
+  expect(folded(x.matmul(w).T)).toMatchInlineSnapshot(
+    `"%0 = matmul(w, x, {transposeLeft:true,transposeRight:true,scale:1}) f32[9,4]"`,
+  );
 });
 
 test("a factor of a side becomes the product's own", () => {
   expect(folded(x.mul(2).matmul(w.mul(3)))).toMatchInlineSnapshot(`"%0 = matmul(x, w, {scale:6}) f32[4,9]"`);
-  expect(folded(x.mul(constant(2, f32([])).expand([4, 1])).matmul(w))).toMatchInlineSnapshot(`"%0 = matmul(x, w, {scale:2}) f32[4,9]"`);
+  expect(folded(x.mul(constant(2, f32([])).expand([4, 1])).matmul(w))).toMatchInlineSnapshot(
+    `"%0 = matmul(x, w, {scale:2}) f32[4,9]"`,
+  );
 });
 
 test("factors of a wide side's rows move to what is narrow, in the product and in the product over the rows", () => {

@@ -43,6 +43,10 @@ export function overview(width: number): string {
 
 const shown = (value: unknown): string => (Array.isArray(value) ? value.map(shown).join(",") : String(value));
 
+/** `--steps <number>`, and `--[no-]best` for a switch that is on unless it is turned off. */
+const spelled = ({ name, node }: Flag): string =>
+  node.default === true ? name.replace("--", "--[no-]") : `${name} ${placeholder(node)}`.trim();
+
 const said = ({ node, required }: Flag): string => {
   const usual = node.default === undefined ? "" : ` (default ${shown(node.default)})`;
   return `${node.description ?? ""}${required ? " (required)" : usual}`.trim();
@@ -56,9 +60,9 @@ export function commandHelp(name: string, summary: string, command: Command, wid
     const word = itemOf(flag.node) ? `${p}...` : p;
     return flag.required ? `<${word}>` : `[${word}]`;
   });
-  const options = flags.map((f) => [`${f.name} ${placeholder(f.node)}`.trim(), said(f)] as const);
+  const options = flags.map((f) => [spelled(f), said(f)] as const);
   return [
-    `plinth ${name}: ${summary}`,
+    wrap(`plinth ${name}: ${summary}`, 0, width),
     "",
     `Usage: plinth ${[name, ...words].join(" ")} [options]`,
     "",

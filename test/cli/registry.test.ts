@@ -1,0 +1,47 @@
+/** What holds for every command there is. */
+import { describe, expect, test } from "vitest";
+import type { Command } from "../../src/cli/command.js";
+import { commands } from "../../src/cli/commands.js";
+import { common, parse } from "../../src/cli/flags.js";
+import { commandHelp } from "../../src/cli/help.js";
+import { describeSchema, flagsOf } from "../../src/cli/schema.js";
+
+/** The words of a shell line, quotes taken off. */
+const words = (line: string): string[] =>
+  [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, double, single, bare]) => double ?? single ?? bare ?? "");
+
+describe.each(Object.entries(commands))("plinth %s", (name, { summary, load }) => {
+  const loaded = load() as Promise<unknown> as Promise<Command>;
+
+  test("has an example, and each is accepted as printed", async () => {
+    const command = await loaded;
+    const flags = flagsOf(describeSchema(command.options));
+    expect(command.examples.length).toBeGreaterThan(0);
+    for (const { line, why } of command.examples) {
+      expect(why).not.toBe("");
+      const [npx, plinth, own, ...rest] = words(line);
+      expect([npx, plinth, own]).toEqual(["npx", "plinth", name]);
+      const parsed = parse(rest, flags, command.positional ?? [], name);
+      expect(command.options.safeParse(parsed.options).error?.issues).toBeUndefined();
+    }
+  });
+
+  test("describes each option, by a name of its own", async () => {
+    const command = await loaded;
+    const flags = flagsOf(describeSchema(command.options));
+    expect(flags.filter((f) => !f.node.description).map((f) => f.name)).toEqual([]);
+    const names = [...flags.map((f) => f.name), ...Object.keys(common)];
+    expect(new Set(names).size).toBe(names.length);
+    for (const word of command.positional ?? []) expect(flags.map((f) => f.path.join("."))).toContain(word);
+  });
+
+  test("has a help text that fits 80 columns, apart from its examples", async () => {
+    const help = commandHelp(name, summary, await loaded, 80);
+    const long = help.split("\n").filter((line) => line.length > 80 && !/^ {2}(#|npx )/.test(line));
+    expect(long).toEqual([]);
+  });
+});
+
+test("summaries are one line that starts in lower case and ends without a full stop", () => {
+  for (const { summary } of Object.values(commands)) expect(summary).toMatch(/^[a-z].*[^.]$/);
+});

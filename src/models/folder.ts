@@ -2,7 +2,7 @@
 import { readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { fail, type Nd, PlinthError, size, type Type } from "../ir/index.js";
+import { fail, type Nd, PlinthError, type Type } from "../ir/index.js";
 import { inside, makeFolder, requireSpace, stage, syncFolder, writeAll, writing } from "./durable.js";
 import type { PublicConfig } from "./family.js";
 import { type MatchOptions, matchTypes } from "./match.js";
@@ -232,7 +232,3 @@ function labelsIn(config: PublicConfig, file: string): string[] | undefined {
     throw fail("checkpoint", `${file}: id2label does not number its labels 0, 1, 2, …`, again);
   return labels as string[];
 }
-
-/** Numbers in the weights of a folder. */
-export const weightCount = ({ tensors }: ModelFolder): number =>
-  [...tensors.values()].reduce((sum, { shape }) => sum + size(shape), 0);

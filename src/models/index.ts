@@ -19,7 +19,6 @@ export {
   type ModelFolder,
   type ModelFolderContent,
   openModelFolder,
-  weightCount,
   writeModelFolder,
 } from "./folder.js";
 export { type GptConfig, gptConfig } from "./gpt.js";

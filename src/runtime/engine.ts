@@ -16,6 +16,8 @@ export interface Session extends AsyncDisposable {
   read(name: string): Promise<Nd>;
   /** Replace one value of the state, or add one. */
   write(name: string, value: Nd): Promise<void>;
+  /** Take back what the last run that changed the state did to it; false where that is not known any more, or the engine cannot. */
+  undo?(): Promise<boolean>;
   /** What the state holds now. */
   names(): readonly string[];
 }

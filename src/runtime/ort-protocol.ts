@@ -20,6 +20,7 @@ export type Message =
   | { readonly kind: "read"; readonly name: string; readonly dtype: Dtype }
   | { readonly kind: "load"; readonly id: number; readonly load: Loaded; readonly threads?: number | undefined }
   | { readonly kind: "run"; readonly id: number; readonly feeds: Readonly<Record<string, Nd>> }
+  | { readonly kind: "undo" }
   | { readonly kind: "close" };
 export type Request = Message & { readonly ticket: number };
 export interface Reply {

@@ -40,6 +40,11 @@ const state = new Map();
  * @type {Map<string, OrtTensor>}
  */
 const spare = new Map();
+/**
+ * What the last run replaced, whose old values are still in the spare buffers.
+ * @type {readonly string[]}
+ */
+let replaced = [];
 /** @type {Map<number, Compiled>} */
 const programs = new Map();
 
@@ -53,6 +58,17 @@ const answers = {
   async write({ name, value }) {
     state.set(name, tensor(value));
     spare.delete(name);
+    replaced = [];
+  },
+  async undo() {
+    for (const name of replaced) {
+      const [now, old] = [state.get(name), spare.get(name)];
+      state.set(name, /** @type {OrtTensor} */ (old));
+      spare.set(name, /** @type {OrtTensor} */ (now));
+    }
+    const known = replaced.length > 0;
+    replaced = [];
+    return known;
   },
   async read({ name, dtype }) {
     const found = /** @type {OrtTensor} */ (state.get(name));
@@ -85,6 +101,7 @@ const answers = {
       state.set(name, /** @type {OrtTensor} */ (results[result]));
       if (old) spare.set(name, old);
     }
+    if (load.next.length) replaced = load.next.map(({ name }) => name).filter((name) => spare.has(name));
     /** @type {Record<string, Nd>} */
     const outputs = {};
     for (const { name, result, type } of load.outputs)

@@ -109,6 +109,7 @@ async function session(
       return (await thread.ask({ kind: "read", name, dtype: type.dtype })) as Nd;
     },
     write,
+    undo: async () => (await thread.ask({ kind: "undo" })) as boolean,
     names: () => [...held.keys()],
     [Symbol.asyncDispose]: () => thread.close(),
   };

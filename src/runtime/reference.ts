@@ -25,6 +25,7 @@ interface Held extends Exact {
 
 const open = async (state: State): Promise<Session> => {
   const held = new Map<string, Held>();
+  const before = new Map<string, Held>();
   let closed = false;
   const alive = () => {
     if (closed) throw fail("engine", "the session is closed");
@@ -33,6 +34,7 @@ const open = async (state: State): Promise<Session> => {
     alive();
     checkData(name, value);
     held.set(name, { ...exact(value), dtype: value.dtype });
+    before.clear();
   };
   for (const [name, value] of state) await write(name, value);
   return {
@@ -45,7 +47,11 @@ const open = async (state: State): Promise<Session> => {
       for (const [name, value] of Object.entries(feeds)) values.set(name, exact(value));
       const results = evaluate(roots(program), values);
       const outputs = Object.entries(program.outputs).map(([name, t], i) => [name, host(t.dtype, results[i]!)]);
-      Object.entries(program.next).forEach(([name, t], i) => {
+      const next = Object.entries(program.next);
+      if (next.length) before.clear();
+      next.forEach(([name, t], i) => {
+        const old = held.get(name);
+        if (old) before.set(name, old);
         // rounded to its type, as every other engine and every checkpoint holds it
         held.set(name, { ...exact(host(t.dtype, results[outputs.length + i]!)), dtype: t.dtype });
       });
@@ -58,6 +64,12 @@ const open = async (state: State): Promise<Session> => {
       return host(value.dtype, value);
     },
     write,
+    async undo() {
+      for (const [name, value] of before) held.set(name, value);
+      const known = before.size > 0;
+      before.clear();
+      return known;
+    },
     names: () => [...held.keys()],
     async [Symbol.asyncDispose]() {
       closed = true;

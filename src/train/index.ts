@@ -4,7 +4,6 @@ export type { Goal, Job } from "./job.js";
 export { isLocked } from "./lock.js";
 export { type Preflight, type PreflightOptions, preflight, requireFits, shortages } from "./preflight.js";
 export {
-  machine,
   type OpenRunOptions,
   openRun,
   type RunFolder,

@@ -1,6 +1,7 @@
 /** A lock file: one process at a time works in a run folder, and a dead one's lock is taken over. */
 import { readFileSync } from "node:fs";
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fail } from "../ir/index.js";
 import { writing } from "../models/index.js";
 
@@ -28,6 +29,7 @@ export async function lock(path: string): Promise<() => Promise<void>> {
   } finally {
     await rm(mine, { force: true });
   }
+  await sweep(path);
   return async () => {
     if ((await readFile(path, "utf8").catch(() => "")) === content) await rm(path, { force: true });
   };
@@ -61,6 +63,14 @@ async function removeStale(path: string, holder: string, mine: string): Promise<
   }
   if ((await readFile(aside, "utf8")) !== holder) await link(aside, path).catch(() => undefined);
   await rm(aside, { force: true });
+}
+
+/** Remove what processes that were killed while they asked for this lock left behind. */
+async function sweep(path: string): Promise<void> {
+  for (const name of await readdir(dirname(path))) {
+    const id = name.match(/^lock\.(\d+)\./)?.[1];
+    if (id && !isAlive(JSON.stringify({ process: Number(id) }))) await rm(join(dirname(path), name), { force: true });
+  }
 }
 
 function isAlive(holder: string): boolean {

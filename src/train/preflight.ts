@@ -48,7 +48,7 @@ const bytes = (types: Iterable<Type>): number => {
 };
 
 /** Floating-point operations of one optimiser step. */
-export function stepFlops({ step, accumulate, apply }: Training, accumulation: number): number {
+function stepFlops({ step, accumulate, apply }: Training, accumulation: number): number {
   return accumulation === 1 ? flops(step) : flops(accumulate) * accumulation + flops(apply);
 }
 

@@ -164,7 +164,7 @@ const exists = (path: string): Promise<boolean> =>
   );
 
 /** What the numbers and the speed depend on; not who or where. */
-export const machine = (): RunRecord["machine"] => ({
+const machine = (): RunRecord["machine"] => ({
   cpu: cpus()[0]?.model.trim() ?? "unknown",
   cores: availableParallelism(),
   memory: totalmem(),

@@ -88,7 +88,7 @@ function changingTypes(state: State, { step, accumulate, apply }: Training, accu
 }
 
 /** A checksum of a part of a state: names, types and bytes. */
-export function checksum(state: State, which: (name: string) => boolean): string {
+function checksum(state: State, which: (name: string) => boolean): string {
   let crc = 0;
   for (const name of [...state.keys()].filter(which).sort()) {
     const value = state.get(name)!;

@@ -4,6 +4,7 @@ import { fail, inputs, type Nd, nameOf, nd, type Program } from "../ir/index.js"
 import type { Training } from "../optim/index.js";
 import type { Session } from "../runtime/index.js";
 import type { Job } from "./job.js";
+import { firstNonFinite } from "./trace.js";
 import type { Outcome } from "./watch.js";
 
 /** What a step did. */
@@ -34,8 +35,6 @@ export class Stepper {
   async take(step: number): Promise<StepResult> {
     const { job, accumulation } = this;
     const start = performance.now();
-    const learningRate = job.schedule(step);
-    const clock = { learningRate: nd("f32", [], learningRate), step: nd("f32", [], step) };
     const batches: Batch[] = [];
     let waited = 0;
     let training: Training | undefined;
@@ -49,11 +48,9 @@ export class Stepper {
       if (part === accumulation - 1) requireTrained(step, batches);
       training = typeof job.training === "function" ? job.training(batch) : job.training;
       const program = accumulation === 1 ? training.step : training.accumulate;
-      // random numbers are a function of the run's seed and the batch's index: there is no state to keep
-      const seed = nd("u32", [], hash(job.seed, index));
-      outputs = await this.run(program, { ...batch.feeds, ...clock, seed });
+      outputs = await this.run(program, this.feeds(step, index, batch));
     }
-    if (accumulation > 1) outputs = await this.run(training!.apply, clock);
+    if (accumulation > 1) outputs = await this.run(training!.apply, this.feeds(step, 0, batches[0]!));
     const number = (name: string) => Number(outputs[name]!.data[0]);
     return {
       loss: number("loss"),
@@ -62,9 +59,32 @@ export class Stepper {
       gradientNorms: outputs["gradientNorms"]!.data as Float32Array,
       batches,
       training: training!,
-      learningRate,
+      learningRate: job.schedule(step),
       milliseconds: performance.now() - start,
       waited,
+    };
+  }
+
+  /** What the step's programs made of its batches that is not finite, looked for in the weights as they were before it. */
+  async explain(step: number, { batches, training }: StepResult): Promise<string | undefined> {
+    if (!(await this.session.undo?.())) return undefined;
+    const program = this.accumulation === 1 ? training.step : training.accumulate;
+    for (const [part, batch] of batches.entries()) {
+      const feeds = this.feeds(step, (step - 1) * this.accumulation + part, batch);
+      const found = await firstNonFinite(this.session, program, { feeds, except: training.accumulators });
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  private feeds(step: number, index: number, batch: Batch): Readonly<Record<string, Nd>> {
+    const { seed, schedule } = this.job;
+    return {
+      ...batch.feeds,
+      learningRate: nd("f32", [], schedule(step)),
+      step: nd("f32", [], step),
+      // random numbers are a function of the run's seed and the batch's index: there is no state to keep
+      seed: nd("u32", [], hash(seed, index)),
     };
   }
 

@@ -84,7 +84,12 @@ class Run {
     const step = progress.step + 1;
     const result = await this.stepper.take(step);
     const { batches, training, gradientNorms, learningRate, count, milliseconds } = result;
-    await requireFinite(result, training, { folder: job.folder.path, step, batches });
+    await requireFinite(result, training, {
+      folder: job.folder.path,
+      step,
+      batches,
+      explain: () => this.stepper.explain(step, result),
+    });
     await this.learning?.check(this.start.session, training, gradientNorms, learningRate);
     this.progress = {
       ...progress,

@@ -7,9 +7,9 @@ import { kinds, toyRun } from "../../test/toy-run.js";
 import type { Batches } from "../data/index.js";
 import { f32, input, nd, param } from "../ir/index.js";
 import { openSafetensors } from "../models/index.js";
-import { initialise, normal, zeros } from "../nn/index.js";
+import { initialise, normal, ones, zeros } from "../nn/index.js";
 import { adamw, type Objective, training } from "../optim/index.js";
-import { ort } from "../runtime/index.js";
+import { ort, reference } from "../runtime/index.js";
 import { readEvents } from "./index.js";
 
 const folder = temporary("plinth-watch-");
@@ -51,7 +51,34 @@ test("a gradient that overflows is named by its tensor", async () => {
   const state = initialise(programs.trainable, 1);
   const failed = run("overflow", { engine: ort, batches: spoilt(0, 3e38), training: programs, state });
   await expect(failed).rejects.toMatchObject({ code: "non-finite", at: "w" });
-  await expect(failed).rejects.toThrow("step 1: loss 0, gradient norm Infinity; the gradient is not finite in w\n");
+  await expect(failed).rejects.toThrow(
+    "step 1: loss 0, gradient norm Infinity; the gradient is not finite in w; it begins in",
+  );
+});
+
+test("where numbers cease to be finite is found on every engine, also within an accumulated step", async () => {
+  const x = input("x", f32([16, 2]));
+  const y = x
+    .matmul(param("w", [2, 1], ones))
+    .exp()
+    .mul(param("b", [1], ones));
+  const programs = training({ sum: y.sum(), count: input("weights", f32([16])).sum() }, adamw());
+  const state = initialise(programs.trainable, 1);
+  for (const engine of [reference, ort])
+    for (const accumulation of [1, 2]) {
+      const options = {
+        engine,
+        accumulation,
+        batches: spoilt(1, 1000),
+        training: programs,
+        state,
+        schedule: () => 1e-3,
+      };
+      await expect(run(`exp-${engine.name}-${accumulation}`, options)).rejects.toMatchObject({
+        code: "non-finite",
+        what: expect.stringMatching(/loss Infinity.*; it begins in exp f32\[16,1\], computed from w$/),
+      });
+    }
 });
 
 test("a checkpoint with a weight that is not finite is refused, and the one before stays", async () => {

@@ -15,6 +15,15 @@ export interface Outcome {
   readonly gradientNorms: ArrayLike<number>;
 }
 
+/** Where something went wrong. */
+interface Scene {
+  readonly folder: string;
+  readonly step: number;
+  readonly batches: readonly Batch[];
+  /** The first value that is not finite, in words. */
+  readonly explain: () => Promise<string | undefined>;
+}
+
 /**
  * Throws `non-finite`, naming step, tensor and the file that the step's batches are saved in, when the loss or a gradient is
  * not a finite number.
@@ -22,7 +31,7 @@ export interface Outcome {
 export async function requireFinite(
   outcome: Outcome,
   { trainable }: Training,
-  { folder, step, batches }: { folder: string; step: number; batches: readonly Batch[] },
+  { folder, step, batches, explain }: Scene,
 ): Promise<void> {
   const { loss, gradientNorm, gradientNorms } = outcome;
   if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) return;
@@ -34,9 +43,10 @@ export async function requireFinite(
     : bad.length
       ? `the gradient is not finite in ${some(bad, trainable.length)}`
       : `the gradient of every tensor is finite, their sum of squares is not`;
+  const first = fed.length ? undefined : await explain();
   throw fail(
     "non-finite",
-    `step ${step}: loss ${loss}, gradient norm ${gradientNorm}; ${where}`,
+    `step ${step}: loss ${loss}, gradient norm ${gradientNorm}; ${where}${first ? `; it begins in ${first}` : ""}`,
     `lower the learning rate, warm up longer or clip gradients; the step's batch is in ${file}; earlier checkpoints are intact`,
     bad[0],
   );

@@ -15,7 +15,7 @@ const folder = (name: string) => join(root, name);
 afterAll(() => rmSync(root, { recursive: true }));
 
 async function writeRun(name: string, learningRate: number, end: "finished" | "failed" | "none"): Promise<void> {
-  const config = { command: "pretrain", family: "gpt", schedule: { learningRate } };
+  const config = { kind: "pretrain", threads: 2, family: "gpt", schedule: { learningRate } };
   const run = await openRun(folder(name), { config, seeds: { init: 3 }, data: { corpus: "abc" } });
   const common = { learningRate, tokensPerSecond: 1000, gradientNorm: 1, waitShare: 0 };
   const spent = { tokens: 400, milliseconds: 2000, untrained: 7 };
@@ -34,7 +34,12 @@ beforeAll(async () => {
   await writeRun("one", 0.001, "finished");
   await writeRun("two", 0.003, "failed");
   await writeRun("three", 0.003, "none");
-  await writeCurve(join(folder("study"), "curve.json"), syntheticCurve());
+  const curve = syntheticCurve();
+  const [first, ...others] = curve.runs;
+  await writeCurve(join(folder("study"), "curve.json"), {
+    ...curve,
+    runs: [{ ...first!, folder: "../one" }, ...others],
+  });
   await writeCurve(join(folder("study2"), "curve.json"), syntheticCurve({ worth: 1, noise: 0.02 }));
 });
 
@@ -48,7 +53,7 @@ test("a run's facts are those of its record and events, its result that of the w
     steps: 4,
     ended: "finished",
     result: { loss: 3 },
-    cost: { tokens: 400, seconds: 2 },
+    cost: { tokens: 400, seconds: 2, joules: 48 },
     tokensPerSecond: 200,
     samples: [{ step: 4, text: "a tool" }],
     warnings: ["7 examples had no trained token: they taught nothing"],
@@ -59,7 +64,7 @@ test("runs side by side say how each ended and in what they differ", async () =>
   const facts = await compare([folder("one"), folder("two"), folder("three")]);
   expect(facts.runs!.map((r) => r.ended)).toEqual(["finished", "failed: non-finite", "killed"]);
   expect(facts.tables![0]!.rows).toEqual([["schedule.learningRate", "0.001", "0.003", "0.003"]]);
-  expect(facts.limits).toEqual([]);
+  expect(facts.limits).toEqual(["The energy of single runs was not measured but estimated: seconds × threads × 12 W."]);
   expect(await reportHtml(facts)).toContain("3 runs side by side");
   expect(
     factTables(facts)
@@ -70,7 +75,13 @@ test("runs side by side say how each ended and in what they differ", async () =>
 
 test("one curve is told in full, several in a row each", async () => {
   const one = await compare([folder("study")]);
-  expect(one.curve).toEqual(syntheticCurve());
+  expect(one.curve!.runs.length).toBe(18);
+  expect(one.data!.map((d) => [d.use, d.examples])).toEqual([
+    ["labelled", 1024],
+    ["validation", 1000],
+    ["test", 4000],
+  ]);
+  expect(one.environment!["processor"]).toContain("cores");
   const two = await compare([folder("study"), folder("study2")]);
   expect(two.curve).toBeUndefined();
   expect(factTables(two)[0]!.rows.map((r) => r.at(-1))).toEqual(["benefit", "no benefit"]);

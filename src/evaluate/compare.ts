@@ -4,7 +4,8 @@ import { basename, join, resolve } from "node:path";
 import { fail } from "../ir/index.js";
 import { isLocked, type RunRecord, readEvents, readRun, type TrainEvent } from "../train/index.js";
 import { type Curve, readCurve } from "./curve.js";
-import type { ReportFacts, RunFacts } from "./facts.js";
+import type { DataFacts, ReportFacts, RunFacts } from "./facts.js";
+import { wattsPerCore } from "./meter.js";
 import type { Table } from "./table.js";
 
 /** What a folder holds: a run, a curve (`curve.json`), or both. */
@@ -13,6 +14,8 @@ export interface Compared {
   readonly run?: RunFacts;
   readonly record?: RunRecord;
   readonly curve?: Curve;
+  /** The record of the curve's first run that lies beside it. */
+  readonly within?: RunRecord;
 }
 
 /**
@@ -26,6 +29,7 @@ export async function compare(folders: readonly string[], { date = new Date() } 
   const curves = found.flatMap(({ name, curve }) => (curve ? [{ name, curve }] : []));
   const records = found.flatMap(({ name, record }) => (record ? [{ name, record }] : []));
   const differing = differences(records);
+  const here = records[0]?.record ?? found.find((f) => f.within)?.within;
   const only = curves.length === 1 ? curves[0]!.curve : undefined;
   return {
     title: names.length === 1 ? names[0]! : `${names.length} runs side by side`,
@@ -34,7 +38,8 @@ export async function compare(folders: readonly string[], { date = new Date() } 
     ...(curves.length > 1 && { curves }),
     runs,
     ...(differing && { tables: [differing] }),
-    ...(records.length > 0 && { environment: environment(records[0]!.record) }),
+    ...(only && { data: dataOf(only) }),
+    ...(here && { environment: environment(here) }),
     limits: cautions(records),
   };
 }
@@ -50,13 +55,17 @@ export async function readCompared(folder: string, name: string = basename(resol
   if (!isRun && !isCurve)
     throw fail("run", "this folder holds no run", "name a folder with a run.json or a curve.json in it", folder);
   const record = isRun ? await readRun(folder) : undefined;
+  const curve = isCurve ? await readCurve(join(folder, "curve.json")) : undefined;
+  const inner = curve?.runs.find((r) => r.folder !== undefined)?.folder;
+  const within = inner === undefined ? undefined : await readRun(join(folder, inner)).catch(() => undefined);
   return {
     name,
     ...(record && {
       record,
       run: runFacts(name, record, await readEvents(folder), { folder, alive: await isLocked(join(folder, "lock")) }),
     }),
-    ...(isCurve && { curve: await readCurve(join(folder, "curve.json")) }),
+    ...(curve && { curve }),
+    ...(within && { within }),
   };
 }
 
@@ -79,12 +88,11 @@ export function runFacts(
   const taken = steps.at(-1)?.step ?? 0;
   const seed = Object.values(record.seeds)[0];
   const text = (key: string) => (typeof record.config[key] === "string" ? (record.config[key] as string) : undefined);
-  const model = text("family") ?? text("model");
+  const model = text("family") ?? text("base");
+  const threads = typeof record.config["threads"] === "number" ? record.config["threads"] : record.machine.cores;
   return {
     name,
-    purpose: [text("command") ?? "train", text("method") ?? text("objective") ?? text("task")]
-      .filter(Boolean)
-      .join(", "),
+    purpose: [text("kind") ?? "train", text("method") ?? text("objective") ?? text("task")].filter(Boolean).join(", "),
     ...(model && { model }),
     ...(started && { parameters: started.parameters, trainableParameters: started.trainable }),
     ...(seed !== undefined && { seed }),
@@ -94,7 +102,12 @@ export function runFacts(
     scores: scores.map(({ step, scores }) => ({ step, scores })),
     ...(result && { result: result.scores }),
     samples: of("sample").map(({ step, text }) => ({ step, text })),
-    cost: { tokens, seconds, ...(started && { flops: started.flopsPerStep * taken }) },
+    cost: {
+      tokens,
+      seconds,
+      joules: seconds * threads * wattsPerCore,
+      ...(started && { flops: started.flopsPerStep * taken }),
+    },
     ...(seconds > 0 && { tokensPerSecond: tokens / seconds }),
     warnings: [...of("warning").map((e) => e.message), ...unlearnt(stopped?.untrained ?? 0)],
     ...(folder !== undefined && { folder }),
@@ -109,6 +122,16 @@ function ending(events: readonly TrainEvent[], alive: boolean): string {
   const last = events.at(-1);
   if (last?.type === "stopped") return last.reason === "early" ? "stopped early" : last.reason;
   return last?.type === "failed" ? `failed: ${last.code}` : "killed";
+}
+
+/** The parts of the data that a curve tells of. */
+function dataOf({ runs, tested, data }: Curve): DataFacts[] {
+  const sizes = [...new Set(runs.map((r) => r.size))].sort((a, b) => a - b);
+  return [
+    { name: data, use: "labelled", examples: sizes.at(-1) ?? 0, note: `subsets of ${sizes.join(", ")}` },
+    { name: data, use: "validation", examples: tested.validation },
+    { name: data, use: "test", examples: tested.test },
+  ];
 }
 
 /** The last part of each path; the whole path where two would be the same. */
@@ -153,9 +176,11 @@ function flatten(value: Readonly<Record<string, unknown>>, path: string): Record
 const same = (records: readonly Named[], f: (r: RunRecord) => unknown): boolean =>
   new Set(records.map((r) => JSON.stringify(f(r.record)))).size <= 1;
 
-/** What makes a comparison unfair, where something does. */
+/** What the figures of runs cannot say, and what makes a comparison unfair, where something does. */
 function cautions(records: readonly Named[]): string[] {
+  if (records.length === 0) return [];
   return [
+    `The energy of single runs was not measured but estimated: seconds × threads × ${wattsPerCore} W.`,
     ...(same(records, (r) => r.data)
       ? []
       : ["These runs did not learn from the same data: their losses may not compare."]),

@@ -50,7 +50,6 @@ export {
   type Tally,
   tally,
 } from "./metrics.js";
-export { type PointOptions, pointsOf } from "./points.js";
 export { factTables } from "./report/tables.js";
 export { reportHtml, writeReport } from "./report.js";
 export { type Bounded, type BoundedRange, type Range, range } from "./statistics.js";

@@ -1,6 +1,6 @@
 /** The whole report as HTML: headline, labels, compute, what was paid before, runs, data, limits, machine. */
 import type { DoctorReport } from "../../data/index.js";
-import type { Curve } from "../curve.js";
+import type { Pretraining } from "../curve.js";
 import { type Efficiency, efficiency, rule } from "../efficiency.js";
 import type { ReportFacts, RunFacts } from "../facts.js";
 import {
@@ -20,7 +20,6 @@ import {
 import { curvesTable } from "./curve-tables.js";
 import { html, type Markup } from "./html.js";
 import { figure, legend, page, type Tile, tableCard, tiles } from "./page.js";
-import { half } from "./plots.js";
 import { type LossLine, lossesPlot, pretrainingPlot, runColour } from "./run-plots.js";
 import { computeSection, labelsSection } from "./sections.js";
 import {
@@ -42,9 +41,8 @@ export function documentOf(facts: ReportFacts): string {
     ...(facts.curves
       ? [html`<h2>What pre-training saved</h2>\n`, tableCard(curvesTable(facts.curves), { quiet: true })]
       : []),
-    ...learningSection(curve, runs),
-    ...(runs.length ? [html`<h2>Runs</h2>\n`, tableCard(runsTable(runs)), tableCard(spentTable(runs))] : []),
-    ...warnings(runs),
+    ...paidSection(curve?.pretraining),
+    ...runsSection(runs),
     ...(facts.tables ?? []).map((table) => tableCard(table)),
     ...(predictions.length
       ? [
@@ -125,42 +123,43 @@ const runTiles = (runs: readonly RunFacts[]): Tile[] =>
     };
   });
 
-/** Loss along pre-training and along every run that is told of, and what was written on the way. */
-function learningSection(curve: Curve | undefined, runs: readonly RunFacts[]): Markup[] {
-  const paid = curve?.pretraining;
-  const lines = runs.filter((r) => r.losses.length > 1).map((r) => ({ ...line(r), text: [r.purpose, r.model] }));
-  const before: (LossLine & { readonly text: readonly (string | undefined)[] })[] = paid?.losses
-    ? [
-        {
-          name: `pre-training of ${paid.name}`,
-          losses: paid.losses,
-          held: paid.losses.flatMap((l) => (l.validation === undefined ? [] : { step: l.step, loss: l.validation })),
-          text: [paid.data],
-        },
-      ]
-    : [];
-  const single = lines.length === 1 ? [...before, ...lines] : before;
-  const figures = single.flatMap((l) => {
-    const draw = pretrainingPlot(l);
-    const text = [...l.text, l.held?.length ? "circles: held-out loss" : undefined].filter(Boolean).join("; ");
-    return draw
-      ? [figure({ title: `Loss: ${l.name}`, caption: text, draw, width: single.length > 1 ? half : 900 })]
-      : [];
-  });
-  const parts = [
-    ...(figures.length ? [html`<div class="pair">${figures}</div>`] : []),
-    ...(lines.length > 1 ? [overlay(lines)] : []),
-    ...runs.filter((r) => r.samples.length).map(samplesCard),
-  ];
-  if (parts.length === 0) return [];
-  if (!paid) return [html`<h2>Learning</h2>\n`, ...parts];
+/** What the base's pre-training cost, once, and how its loss fell. */
+function paidSection(paid: Pretraining | undefined): Markup[] {
+  if (!paid) return [];
   const where = paid.machine ? ` on ${paid.machine}` : "";
+  const losses = paid.losses ?? [];
+  const held = losses.flatMap((l) => (l.validation === undefined ? [] : { step: l.step, loss: l.validation }));
+  const of = paid.data ? `: ${paid.data}` : "";
   return [
     html`<h2>What was paid before</h2>
-<p>Pre-training ${paid.name} took ${seconds(paid.seconds)} and ${count(paid.tokens)} tokens${where}. It is paid once and is not in the multipliers.</p>
+<p>Pre-training ${paid.name} took ${seconds(paid.seconds)} and ${count(paid.tokens)} tokens${where}${of}. It is paid once and is not in
+the multipliers.</p>
 `,
-    ...parts,
+    ...lossFigure({ name: `pre-training of ${paid.name}`, losses, held }, []),
   ];
+}
+
+/** Loss along the runs that are told of, what was written on the way, results and costs. */
+function runsSection(runs: readonly RunFacts[]): Markup[] {
+  if (runs.length === 0) return [];
+  const learnt = runs.filter((r) => r.losses.length > 1);
+  const [only] = learnt;
+  const losses =
+    learnt.length > 1 ? [overlay(learnt.map(line))] : only ? lossFigure(line(only), [only.purpose, only.model]) : [];
+  return [
+    html`<h2>${runs.length === 1 ? "Run" : "Runs"}</h2>\n`,
+    ...losses,
+    ...runs.filter((r) => r.samples.length).map(samplesCard),
+    tableCard(runsTable(runs)),
+    tableCard(spentTable(runs)),
+    ...warnings(runs),
+  ];
+}
+
+function lossFigure(l: LossLine, text: readonly (string | undefined)[]): Markup[] {
+  const draw = pretrainingPlot(l);
+  const caption = [...text, l.held?.length ? "circles: held-out loss" : undefined].filter(Boolean).join("; ");
+  return draw ? [figure({ title: capital(`${l.name}: loss`), caption: capital(caption), draw })] : [];
 }
 
 const line = (r: RunFacts): LossLine => ({

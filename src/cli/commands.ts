@@ -1,8 +1,32 @@
 /** The commands, each loaded only when it is asked for: `plinth --help` imports none of them. */
 export const commands = {
+  quickstart: {
+    summary: "pre-train, adapt, compare with from scratch and report, in a few minutes",
+    load: async () => (await import("./quickstart.js")).quickstart,
+  },
   pretrain: {
     summary: "pre-train a GPT or a BERT on text",
     load: async () => (await import("./pretrain.js")).pretrain,
+  },
+  adapt: {
+    summary: "adapt a pre-trained model to your labelled texts, with its from-scratch control if asked",
+    load: async () => (await import("./adapt.js")).adapt,
+  },
+  evaluate: {
+    summary: "score a trained model on held-out data",
+    load: async () => (await import("./evaluate.js")).evaluate,
+  },
+  predict: {
+    summary: "classify texts with an adapted model",
+    load: async () => (await import("./predict.js")).predict,
+  },
+  generate: {
+    summary: "let a causal model write on from a prompt",
+    load: async () => (await import("./generate.js")).generate,
+  },
+  compare: {
+    summary: "runs side by side: what they reached, what they cost, in what they differ",
+    load: async () => (await import("./compare.js")).compare,
   },
   tokenize: {
     summary: "train a tokeniser on text, or look at what one makes of it",
@@ -15,6 +39,10 @@ export const commands = {
   runs: {
     summary: "list the runs in a folder: what each is, how far it came, its best score",
     load: async () => (await import("./runs.js")).runs,
+  },
+  "verify-resume": {
+    summary: "prove that a run can be stopped and resumed without changing a bit",
+    load: async () => (await import("./verify-resume.js")).verifyResume,
   },
   info: {
     summary: "what this machine offers: engines and their self-test, cores, memory, measured peak",

@@ -57,7 +57,7 @@ export async function runArm(o: ResolvedControl, c: Classifying, plan: ArmPlan):
       engine,
       state,
       batches,
-      held,
+      held: validation,
       learningRate,
       steps,
       seed,

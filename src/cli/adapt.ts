@@ -1,0 +1,69 @@
+/** `plinth adapt`: a pre-trained model made to do a task, and, with `--control`, what its pre-training saved. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { z } from "zod";
+import { compare, efficiency, factTables, renderTable, summary, writeReport } from "../evaluate/index.js";
+import { type AdaptResult, type ControlEvent, control, controlOptions, adapt as run } from "../jobs/index.js";
+import { type Context, command } from "./command.js";
+import { follow } from "./terminal.js";
+
+type Options = z.output<typeof controlOptions>;
+
+export const adapt = command({
+  options: controlOptions,
+  positional: ["data"],
+  examples: [
+    {
+      line: "npx plinth adapt wordnet:categories --examples 256 --overflow truncate",
+      why: "the model that travels with plinth learns 26 categories from 256 definitions",
+    },
+    { line: "npx plinth adapt --data my.csv --out runs/mine", why: "your own examples: a column text, a column label" },
+    {
+      line: "npx plinth adapt --data my.csv --control --sizes 32 128 512 --out runs/proof",
+      why: "what the pre-training saved on them, in labels and in compute",
+    },
+  ],
+  run: (options, context) => (options.control ? runControl(options, context) : runAdapt(options, context)),
+});
+
+async function runAdapt(options: Options, context: Context): Promise<undefined> {
+  const signal = context.interruptible();
+  const stopped = await follow(run(options, { signal, note: context.note }), context, { label: "adapting" });
+  if (!stopped || stopped.reason === "interrupted") return;
+  const result = JSON.parse(await readFile(join(options.out, "results.json"), "utf8")) as AdaptResult;
+  const scores = Object.entries(result.test).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
+  context.print(`on ${result.examples.test} test examples: ${scores.join("  ")}`);
+  context.print(
+    `the model is in ${options.out}/model; try it:\n  npx plinth predict "some text" --model ${options.out}`,
+  );
+}
+
+async function runControl(options: Options, context: Context): Promise<undefined> {
+  const signal = context.interruptible();
+  for await (const event of control(options, { signal })) {
+    context.emit(event);
+    if (event.type !== "done") context.note(lineOf(event));
+    else await report(options, context);
+  }
+}
+
+/** One event of a comparison in one line. */
+export function lineOf(event: Exclude<ControlEvent, { type: "done" }>): string {
+  if (event.type === "plan") return `${event.runs} runs at ${event.sizes.join(", ")} examples, ${event.labels} labels`;
+  if (event.type === "interrupted") return "interrupted: runs that are done are kept";
+  if (event.type === "tuned") {
+    const tried = Object.entries(event.tried).map(([rate, score]) => `${rate}: ${score.toFixed(3)}`);
+    return `${event.arm}: learning rate ${event.learningRate}${tried.length ? ` (validation accuracy ${tried.join(", ")})` : ""}`;
+  }
+  const { arm, size, seed, score, cost } = event.run;
+  const how = event.reused ? "done before" : `${cost.seconds.toFixed(1)} s`;
+  return `${event.done}/${event.of}  ${arm.padEnd(7)} ${size} examples, seed ${seed}: accuracy ${score.toFixed(3)}  (${how})`;
+}
+
+async function report(options: Options, context: Context): Promise<void> {
+  const facts = await compare([options.out]);
+  await writeReport(join(options.out, "report.html"), facts);
+  for (const table of factTables(facts)) context.print(renderTable(table, { width: context.width }));
+  context.print(summary(efficiency(facts.curve!)));
+  context.print(`the report is ${options.out}/report.html`);
+}

@@ -1,0 +1,71 @@
+/** Scores of a trained model on held-out data: a classifier's labels, or a language model's predictions. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { classificationBatches, documents, type Row, rows, writeShards } from "../data/index.js";
+import type { Nd } from "../ir/index.js";
+import { parametersOf } from "../models/index.js";
+import { chooseEngine } from "../runtime/index.js";
+import { type Base, openBase } from "./base.js";
+import { scoresOf } from "./fit.js";
+import { batchesOf, objectiveOf, scorer } from "./language-model.js";
+import { encodeFor, openClassifier, runningOptions } from "./predict.js";
+
+/** What `evaluate` takes. */
+export const evaluateOptions = z.object({
+  data: z
+    .array(z.string())
+    .min(1)
+    .describe("labelled examples or text; of the sources built in, the test part is used"),
+  label: z.string().default("label").describe("classifiers: column of the label"),
+  documents: z.enum(["isolated", "joined"]).default("isolated").describe("gpt: whether documents see one another"),
+  maskRate: z.number().gt(0).lt(1).default(0.15).describe("bert: share of the tokens to fill in"),
+  ...runningOptions,
+});
+export type EvaluateOptions = z.input<typeof evaluateOptions>;
+type Resolved = z.output<typeof evaluateOptions>;
+
+/** Scores by name; the same for every batch size. A model folder with labels is a classifier, any other a language model. */
+export async function evaluate(given: EvaluateOptions): Promise<Record<string, number>> {
+  const o = evaluateOptions.parse(given);
+  const base = await openBase(o.model);
+  return base.labels?.length ? evaluateClassifier(o) : evaluateLanguageModel(o, base);
+}
+
+async function evaluateClassifier(o: Resolved): Promise<Record<string, number>> {
+  await using c = await openClassifier(o);
+  const found: Row[] = [];
+  for (const source of o.data) for await (const row of rows(source, { text: o.text, split: "test" })) found.push(row);
+  const { examples } = await encodeFor(c, found, o);
+  const batches = classificationBatches(examples, { batchSize: o.batchSize, seed: 0, shuffle: false });
+  const program = ({ feeds }: { feeds: Readonly<Record<string, Nd>> }) =>
+    c.program(...(feeds["ids"]!.shape as [number, number]));
+  return { examples: examples.length, ...(await scoresOf(c.session, program, batches, c.labels.length)) };
+}
+
+async function evaluateLanguageModel(o: Resolved, base: Base): Promise<Record<string, number>> {
+  const { tokenizer } = base;
+  const folder = await mkdtemp(join(tmpdir(), "plinth-evaluate-"));
+  try {
+    const end = tokenizer.special.cls === undefined ? tokenizer.special.eos : undefined;
+    const text = documents(o.data, { text: o.text, split: "test" });
+    const tokens = await writeShards(text, {
+      tokenizer,
+      folder: join(folder, "tokens"),
+      ...(end !== undefined && { end }),
+    });
+    const batches = await batchesOf(base, tokens, tokenizer, { ...o, seed: 0, shuffle: false, wholeWord: true });
+    const lm = await objectiveOf(base, batches, { training: false });
+    const engine = await chooseEngine(o.engine);
+    const weights = await base.weights(parametersOf(base.family, base.config));
+    await using session = await engine.open(weights, o.threads === undefined ? {} : { threads: o.threads });
+    const bytesPerToken = base.family.objective === "causal" ? tokens.header.bytes / tokens.header.tokens : undefined;
+    const scores = await scorer(lm, batches, { most: Number.POSITIVE_INFINITY, bytesPerToken })(session);
+    batches.close();
+    tokens.close();
+    return { tokens: tokens.header.tokens, ...scores };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

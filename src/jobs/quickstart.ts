@@ -1,0 +1,138 @@
+/** The quickstart: pre-train, adapt, compare with from scratch, report; on text that travels with plinth. */
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { type DoctorReport, examine, rows } from "../data/index.js";
+import { compare, type Curve, type ReportFacts, runFacts, writeReport } from "../evaluate/index.js";
+import { readEvents, readRun, type TrainEvent } from "../train/index.js";
+import { openBase } from "./base.js";
+import { type ControlEvent, control } from "./control.js";
+import { pretrain } from "./pretrain.js";
+
+const data = "wordnet:categories";
+
+/** What `quickstart` takes. */
+export const quickstartOptions = z.object({
+  out: z.string().default("runs/quickstart").describe("the folder to write"),
+  base: z.string().default("plinth-tiny-en").describe("the model that is adapted"),
+  minutes: z.number().positive().default(1).describe("how long the small GPT is pre-trained"),
+  sizes: z.array(z.int().positive()).default([64, 256, 1024]).describe("labelled definitions to learn from"),
+  seeds: z.int().positive().default(3).describe("seeds at each size"),
+  threads: z.int().positive().optional().describe("threads of the engine; one a core if absent"),
+  fresh: z.boolean().default(false).describe("throw away what an earlier quickstart did, in place of going on with it"),
+});
+export type QuickstartOptions = z.input<typeof quickstartOptions>;
+
+/** What happens in a quickstart: its three parts, and what happens in each. */
+export type QuickstartEvent =
+  | { readonly part: "doctor"; readonly report: DoctorReport }
+  | { readonly part: "pretrain"; readonly event: TrainEvent }
+  | { readonly part: "pretrained"; readonly reused: boolean }
+  | { readonly part: "control"; readonly event: ControlEvent }
+  | { readonly part: "report"; readonly path: string; readonly curve: Curve; readonly facts: ReportFacts };
+
+export interface QuickstartControl {
+  readonly signal?: AbortSignal;
+  readonly note?: (text: string) => void;
+  readonly peakGigaflops?: number | undefined;
+}
+
+/** Run it, or go on with it where it was. Throws what its parts throw. */
+export async function* quickstart(
+  given: QuickstartOptions,
+  hands: QuickstartControl = {},
+): AsyncGenerator<QuickstartEvent> {
+  const o = quickstartOptions.parse(given);
+  if (o.fresh) await rm(o.out, { recursive: true, force: true });
+  const { signal } = hands;
+  const base = await openBase(o.base);
+  const sides = {
+    train: rows(data, { split: "train" }),
+    validation: rows(data, { split: "validation" }),
+    test: rows(data, { split: "test" }),
+  };
+  const { tokenizer } = base;
+  const { contextLength } = base.config;
+  const report = await examine(sides, {
+    task: "text-classification",
+    tokenizer,
+    contextLength,
+    overflow: "truncate",
+    id: "id",
+  });
+  yield { part: "doctor", report };
+  yield* pretrained(o, hands);
+  if (signal?.aborted) return;
+  const out = join(o.out, "adapt");
+  let curve: Curve | undefined;
+  for await (const event of control(compared(o, out), { ...(signal && { signal }) })) {
+    yield { part: "control", event };
+    if (event.type === "done") curve = event.curve;
+  }
+  if (!curve) return;
+  const facts = await factsOf(o, out, report);
+  const path = join(o.out, "report.html");
+  await writeReport(path, facts);
+  yield { part: "report", path, curve, facts };
+}
+
+/** A small GPT for about a minute, unless it is there already. */
+async function* pretrained(
+  o: z.output<typeof quickstartOptions>,
+  hands: QuickstartControl,
+): AsyncGenerator<QuickstartEvent> {
+  const out = join(o.out, "gpt");
+  const events = existsSync(join(out, "run.json")) ? await readEvents(out) : [];
+  const stopped = events.findLast((e) => e.type === "stopped");
+  if (stopped?.type === "stopped" && stopped.reason !== "interrupted")
+    return yield { part: "pretrained", reused: true };
+  const options = {
+    data: ["wordnet:definitions"],
+    out,
+    preset: "gpt-1m",
+    batchSize: 16,
+    contextLength: 128,
+    minutes: o.minutes,
+    sampleEvery: 0,
+    prompt: "a small",
+    evaluateBatches: 20,
+    ...(o.threads !== undefined && { threads: o.threads }),
+    resume: true,
+  };
+  for await (const event of pretrain(options, hands)) yield { part: "pretrain", event };
+  yield { part: "pretrained", reused: false };
+}
+
+const compared = (o: z.output<typeof quickstartOptions>, out: string) => ({
+  data: [data],
+  base: o.base,
+  out,
+  overflow: "truncate" as const,
+  contextLength: 48,
+  sizes: o.sizes,
+  seeds: o.seeds,
+  evaluateExamples: 500,
+  testExamples: 2000,
+  ...(o.threads !== undefined && { threads: o.threads }),
+});
+
+async function factsOf(o: z.output<typeof quickstartOptions>, out: string, doctor: DoctorReport): Promise<ReportFacts> {
+  const gpt = join(o.out, "gpt");
+  const facts = await compare([out]);
+  const run = runFacts("a small GPT, pre-trained here", await readRun(gpt), await readEvents(gpt), { folder: "gpt" });
+  const sides = Object.entries(doctor.splits).map(([name, split]) => ({
+    name: `WordNet nouns, ${name}`,
+    use: name === "train" ? "labelled examples are drawn from it" : name,
+    examples: split.examples,
+    ...(split.length.unit === "tokens" && { tokens: split.length.total }),
+  }));
+  return {
+    ...facts,
+    title: "What pre-training saves: a first run",
+    command: "npm run quickstart",
+    runs: [run],
+    data: sides,
+    doctor,
+  };
+}

@@ -63,6 +63,19 @@ test("resuming with other settings is an error that lists every difference", asy
   );
 });
 
+test("a run that goes on with other versions says so", async () => {
+  const path = join(folder(), "moved");
+  await (await openRun(path, settings)).close();
+  const same = await openRun(path, settings, { mode: "resume" });
+  expect(same.warnings).toEqual([]);
+  await same.close();
+  const other = await openRun(path, { ...settings, versions: { ort: "1.3.0" } }, { mode: "resume" });
+  expect(other.warnings).toEqual([
+    'the run began elsewhere, so its last bits may differ: versions.ort was "1.2.3", now "1.3.0"',
+  ]);
+  await other.close();
+});
+
 test("two processes cannot work in one folder, and the second changes nothing", async () => {
   const path = join(folder(), "locked");
   const open = await openRun(path, settings);

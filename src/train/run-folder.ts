@@ -39,6 +39,8 @@ export interface RunFolder extends AsyncDisposable {
   readonly record: RunRecord;
   /** Whether the run was there before. */
   readonly resumed: boolean;
+  /** Of a run that goes on: what is no more as it was, and may change last bits. */
+  readonly warnings: readonly string[];
   readonly checkpoints: string;
   readonly model: string;
   readonly log: EventLog;
@@ -73,7 +75,8 @@ export async function openRun(
       await release();
     };
     const model = join(path, "model");
-    return { path, record, resumed, checkpoints, model, log, close, [Symbol.asyncDispose]: close };
+    const warnings = resumed ? moved(record, settings) : [];
+    return { path, record, resumed, warnings, checkpoints, model, log, close, [Symbol.asyncDispose]: close };
   } catch (error) {
     await release();
     throw error;
@@ -141,6 +144,17 @@ async function sameRun(path: string, { config, seeds, data }: RunSettings): Prom
       path,
     );
   return record;
+}
+
+/** Another processor, core count or version computes the same numbers, but perhaps not to the last bit. */
+function moved(record: RunRecord, { versions = {} }: RunSettings): string[] {
+  const { cpu, cores } = machine();
+  const now = { plinth: ownVersion(), node: process.versions.node, ...versions };
+  const changed = [
+    ...differing({ cpu: record.machine.cpu, cores: record.machine.cores }, { cpu, cores }, "machine"),
+    ...differing(record.versions, now, "versions"),
+  ];
+  return changed.length ? [`the run began elsewhere, so its last bits may differ: ${changed.join("; ")}`] : [];
 }
 
 const plain = (config: RunSettings["config"]): Record<string, unknown> => JSON.parse(JSON.stringify(config));

@@ -59,7 +59,7 @@ class Run {
     const { parameters, trainable, preflight } = start;
     const { flopsPerStep } = preflight;
     const { step } = this.progress;
-    for (const message of start.warnings) yield { type: "warning", step, message };
+    for (const message of [...job.folder.warnings, ...start.warnings]) yield { type: "warning", step, message };
     const resumed = start.resumed ? { resumedFrom: step } : {};
     yield { type: "started", step, parameters, trainable, steps: job.steps, flopsPerStep, ...resumed, preflight };
     while (!this.ended) {

@@ -48,9 +48,10 @@ test("values take the type their schema asks for", () => {
   expect(read("--every", "5").options).toEqual({ every: 5 });
 });
 
-test("a list grows by repeating its flag, and numbers also by commas", () => {
+test("a list grows by repeating its flag, and numbers also by commas or one after the other", () => {
   const { options } = read("--data", "a,1.txt", "--data", "b.txt", "--labels", "64,256", "--labels", "1024");
   expect(options).toEqual({ data: ["a,1.txt", "b.txt"], labels: [64, 256, 1024] });
+  expect(read("--labels", "64", "256", "a.txt").options).toEqual({ data: ["a.txt"], labels: [64, 256] });
 });
 
 test("a switch is on, off with --no-, or says which", () => {

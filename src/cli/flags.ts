@@ -116,7 +116,11 @@ export function parse(
         const { flag, off } = find(name, flags, `plinth ${at}`);
         const isSwitch = accepts(flag.node, "boolean") && attached === undefined && !truth(words[i + 1]);
         if (off || isSwitch) take(flag, !off);
-        else take(flag, coerce(flag, next()));
+        else {
+          take(flag, coerce(flag, next()));
+          // --sizes 32 128 512
+          while (isNumberList(flag.node) && isNumber(words[i + 1])) take(flag, coerce(flag, words[++i]!));
+        }
       }
     }
   }
@@ -124,6 +128,11 @@ export function parse(
   return { options, given, json: false, verbose: false, help: false, ...seen };
 }
 
+const isNumber = (word: string | undefined) => word !== undefined && word !== "" && Number.isFinite(Number(word));
+const isNumberList = (node: Node) => {
+  const item = itemOf(node);
+  return item !== undefined && accepts(item, "number") && !accepts(item, "string");
+};
 const truth = (word: string | undefined) => word === "true" || word === "false";
 
 function spread(

@@ -48,7 +48,8 @@ const spelled = ({ name, node }: Flag): string =>
   node.default === true ? name.replace("--", "--[no-]") : `${name} ${placeholder(node)}`.trim();
 
 const said = ({ node, required }: Flag): string => {
-  const usual = node.default === undefined ? "" : ` (default ${shown(node.default)})`;
+  const usual =
+    node.default === undefined || typeof node.default === "boolean" ? "" : ` (default ${shown(node.default)})`;
   return `${node.description ?? ""}${required ? " (required)" : usual}`.trim();
 };
 

@@ -76,8 +76,8 @@ export interface Chart {
   stopped?: PlinthError;
 }
 
-/** Texts whose duplicates are looked for; those after are still counted in every other way. */
-const remembered = 5_000_000;
+/** Texts of a split that are remembered to find repeats and leakage: about 200 MB. The rest is said to be not compared. */
+const remembered = 1_000_000;
 
 /** Reads every split once and reports. Data that cannot be read is a finding, not a throw. */
 export async function examine(
@@ -149,6 +149,7 @@ function remember(one: Chart, id: string, text: string, label: string): void {
   const first = one.seen.get(key);
   if (!first) {
     if (one.seen.size < remembered) one.seen.set(key, { id, label });
+    else notice(one, "not-compared", id);
     return;
   }
   notice(one, "duplicate", id);

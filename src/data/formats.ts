@@ -96,7 +96,15 @@ async function* jsonRows(path: string): AsyncGenerator<Row> {
 }
 
 async function* csvRows(path: string, delimiter: string): AsyncGenerator<Row> {
-  const parser = csvParser({ columns: true, info: true, bom: true, delimiter, relax_column_count: false });
+  const parser = csvParser({
+    columns: (names: string[]) => distinct(names, path),
+    info: true,
+    bom: true,
+    delimiter,
+    skip_empty_lines: true,
+    // tab-separated text seldom quotes, so a quote inside it is a quote
+    relax_quotes: delimiter === "\t",
+  });
   const input = Readable.from(decoded(path));
   const ended = new Promise<Error | undefined>((resolve) =>
     pipeline(input, parser, (error) => resolve(error ?? undefined)),
@@ -114,6 +122,13 @@ async function* csvRows(path: string, delimiter: string): AsyncGenerator<Row> {
     throw csvError((await ended) ?? error, path);
   }
   if (!any) throw fail("source", "the table has no rows under its names", "add rows", path);
+}
+
+function distinct(names: string[], path: string): string[] {
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw fail("data", `two columns are called "${twice}"`, "rename or remove one of them", `${path}:1`);
+  return names;
 }
 
 function csvError(error: unknown, path: string): unknown {

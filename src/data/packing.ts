@@ -4,7 +4,7 @@ import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { fail } from "../ir/index.js";
 import { openNumbers } from "./pages.js";
-import type { Tokens } from "./shards.js";
+import { diskError, type Tokens } from "./shards.js";
 
 /** A run of one document's ids inside a row. */
 export interface Piece {
@@ -41,7 +41,10 @@ export async function pack(tokens: Tokens, o: { length: number; overhead: number
       `add text, or use a contextLength of at most ${total}`,
     );
   const name = join(tokens.folder, `packed-${o.length}-${o.overhead}`);
-  if (!existsSync(`${name}.rows.bin`)) await writePacking(name, tokens, o.length, o.overhead);
+  if (!existsSync(`${name}.rows.bin`))
+    await writePacking(name, tokens, o.length, o.overhead).catch((error) => {
+      throw diskError(error, tokens.folder);
+    });
   const pieces = openNumbers(`${name}.pieces.bin`, "f64"); // pairs: first id, length (negative when it goes on a document)
   const rows = openNumbers(`${name}.rows.bin`, "f64"); // first piece of each row, then the number of pieces
   return {

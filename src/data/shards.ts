@@ -57,14 +57,22 @@ export async function writeShards(documents: AsyncIterable<Document>, o: ShardOp
     await rm(partial, { recursive: true, force: true });
     await mkdir(partial, { recursive: true });
     await fill(partial, documents, o);
-    await rm(o.folder, { recursive: true, force: true });
-    await rename(partial, o.folder);
-    await syncFolder(dirname(o.folder));
+    await replace(partial, o.folder);
   } catch (error) {
     await rm(partial, { recursive: true, force: true }).catch(() => undefined);
     throw diskError(error, o.folder);
   }
   return openShards(o.folder, o.tokenizer);
+}
+
+async function replace(partial: string, folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await rename(partial, folder).catch(async (error) => {
+    // another run has just put the same tokens there: its folder serves as well
+    if (!(await stat(join(folder, "header.json")).catch(() => undefined))) throw error;
+    await rm(partial, { recursive: true, force: true });
+  });
+  await syncFolder(dirname(folder));
 }
 
 const diskCodes: Record<string, string> = {
@@ -77,7 +85,8 @@ const diskCodes: Record<string, string> = {
   EEXIST: "a file stands in the way",
 };
 
-function diskError(error: unknown, at: string): unknown {
+/** A system error about writing in our words; any other error as it is. */
+export function diskError(error: unknown, at: string): unknown {
   const why = diskCodes[(error as NodeJS.ErrnoException).code ?? ""];
   return why ? fail("disk", `${why} while writing token shards`, "free space or choose another folder", at) : error;
 }

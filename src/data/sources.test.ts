@@ -51,7 +51,7 @@ test("a text file is one document, or one a line, or one a paragraph", async () 
 });
 
 test("a long text file comes in pieces that add up to it, cut only between words", async () => {
-  const content = Array.from({ length: 60_000 }, (_, i) => `wörd${i}${i % 10 ? " " : "\n\n"}`).join("");
+  const content = Array.from({ length: 150_000 }, (_, i) => `wörd${i}${i % 10 ? " " : "\n\n"}`).join("");
   const pieces = await all(documents(put("long.txt", content)));
   expect(pieces.length).toBeGreaterThan(2);
   expect(pieces.map((piece) => piece.text).join("")).toBe(content);
@@ -75,6 +75,11 @@ test("rows know their file and line", async () => {
   expect(await texts(put("rows.tsv", 'body\tlabel\nit\'s, "so"\tx\n'.replaceAll('"', "")), { text: "body" })).toEqual([
     "it's, so",
   ]);
+});
+
+test("blank lines of a table are no rows, and a quote inside tab-separated text is a quote", async () => {
+  expect(await texts(put("blank.csv", "text,label\na,b\n\nc,d\n\n"))).toEqual(["a", "c"]);
+  expect(await texts(put("said.tsv", 'text\tlabel\nshe said "so" and left\tx\n'))).toEqual(['she said "so" and left']);
 });
 
 test("compressed files read as what they hold", async () => {
@@ -226,7 +231,7 @@ describe("bad input", () => {
 
   test("broken JSON lines and tables", async () => {
     expect(await refusal(put("broken.jsonl", '{"text": "a"}\n{"text": "b"\n'))).toMatchInlineSnapshot(`
-      "data: broken JSON: Expected ',' or '}' after property value in JSON at position 12
+      "data: broken JSON: Expected ',' or '}' after property value
         at /broken.jsonl:2
         help: put one whole JSON object on each line"
     `);
@@ -244,6 +249,11 @@ describe("bad input", () => {
       "data: broken table: Quote Not Closed: the parsing is finished with an opening quote at line 3
         at /quote.csv:3
         help: close every double quote, and write a quote inside a text as """
+    `);
+    expect(await refusal(put("twice.csv", "text,label,text\na,b,c\n"))).toMatchInlineSnapshot(`
+      "data: two columns are called "text"
+        at /twice.csv:1
+        help: rename or remove one of them"
     `);
     expect(await refusal(put("bad.parquet", "PAR1 and then nothing"))).toMatchInlineSnapshot(`
       "source: not a Parquet file that can be read: parquet file invalid (footer != PAR1)

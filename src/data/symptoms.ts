@@ -51,6 +51,11 @@ const symptoms: Record<string, Symptom> = {
     message: (n, _, one) => `${are(n, "text")} there already (${percent(n / one.examples)})`,
     help: "remove repeated examples, which count double",
   },
+  "not-compared": {
+    severity: "warning",
+    message: (n, _, one) => `${are(n, "text")} not compared: repeats are looked for among the first ${one.seen.size}`,
+    help: "examine a part of the data at a time to compare them all",
+  },
   conflict: {
     severity: "warning",
     message: (n) => `${n} repeated ${n === 1 ? "text has" : "texts have"} different labels`,

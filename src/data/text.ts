@@ -8,7 +8,7 @@ import { fail } from "../ir/index.js";
 const zstdMagic = [0x28, 0xb5, 0x2f, 0xfd];
 
 /** The bytes of a file, unpacked when its name ends in .gz or .zst. Throws "source". */
-export async function* bytes(path: string): AsyncGenerator<Buffer> {
+async function* bytes(path: string): AsyncGenerator<Buffer> {
   let total = 0;
   const raw = createReadStream(path, { highWaterMark: 1 << 18 });
   try {

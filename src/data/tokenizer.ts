@@ -102,7 +102,7 @@ async function fromMerges(folder: string): Promise<Tokenizer> {
 }
 
 /** A tokeniser from the content of a tokenizer.json; cutting and padding that it asks for are left out, since both are silent. */
-export async function tokenizerOf(given: TokenizerJson, at?: string): Promise<Tokenizer> {
+async function tokenizerOf(given: TokenizerJson, at?: string): Promise<Tokenizer> {
   const json: TokenizerJson = { ...given, truncation: null, padding: null };
   const text = JSON.stringify(json);
   const native = await open(text, at);

@@ -31,7 +31,7 @@ const gptWords = /'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(
 const bertWords = /[\p{P}$+<=>^`|~]|[^\s\p{P}$+<=>^`|~]+/gu;
 
 /** BERT's normalisation: lower case, accents and control characters removed, Chinese characters as words of their own. */
-export function bertNormalise(text: string): string {
+function bertNormalise(text: string): string {
   return text
     .replace(/[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2fa1f}\uf900-\ufaff]/gu, " $& ")
     .normalize("NFD")
@@ -65,11 +65,17 @@ async function countWords(texts: AsyncIterable<string> | Iterable<string>, kind:
         : kind === "bpe"
           ? (text.match(gptWords) ?? [])
           : (bertNormalise(text).match(bertWords) ?? []);
-    for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+    for (const whole of words) for (const word of parts(whole)) counts.set(word, (counts.get(word) ?? 0) + 1);
     for (let rare = 1; counts.size > wordLimit; rare++)
       for (const [word, count] of counts) if (count <= rare) counts.delete(word);
   }
   return counts;
+}
+
+/** A word longer than any piece will be, such as a line of base64, in parts: learning takes time with the square of its length. */
+function* parts(word: string): Generator<string> {
+  if (word.length <= 256) yield word;
+  else for (const [part] of word.matchAll(/.{1,256}/gsu)) yield part;
 }
 
 /** GPT-2's printable stand-in for each byte. */

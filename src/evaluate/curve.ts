@@ -86,6 +86,8 @@ export interface Curve {
   readonly metric: { readonly name: string; readonly goal: "max" | "min" };
   /** Labels there are to tell apart, where the task has labels: the score of guessing is about 1 ÷ classes. */
   readonly classes?: number;
+  /** The test score of always answering with the most frequent label. */
+  readonly baseline?: number;
   /** Number of test and validation examples behind each score. */
   readonly tested: { readonly test: number; readonly validation: number };
   /** Parameters of the network, the same for both arms (a new head included). */
@@ -120,6 +122,7 @@ const schema: z.ZodType<Curve> = z.object({
   method: z.string(),
   metric: z.object({ name: z.string(), goal: z.enum(["max", "min"]) }),
   classes: z.number().exactOptional(),
+  baseline: z.number().exactOptional(),
   tested: z.object({ test: amount, validation: amount }),
   parameters: amount,
   runs: z.array(armRun),

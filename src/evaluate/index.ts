@@ -53,5 +53,5 @@ export {
 export { factTables } from "./report/tables.js";
 export { reportHtml, writeReport } from "./report.js";
 export { type Bounded, type BoundedRange, type Range, range } from "./statistics.js";
-export { type Column, renderTable, type Table } from "./table.js";
+export { type Column, left, renderTable, right, type Table } from "./table.js";
 export { headline, summary } from "./words.js";

@@ -62,8 +62,11 @@ export const timesRange = (r: BoundedRange | undefined): string =>
   r ? spread([r.minimum, r.median, r.maximum].map(times)) : "not measured";
 const spread = (texts: readonly string[]): string =>
   new Set(texts).size === 1 ? `${texts[0]}, every seed` : texts.join(" – ");
-export const scoreRange = (r: Range): string => [r.minimum, r.median, r.maximum].map(score).join(" – ");
-export const signedRange = (r: Range): string => [r.minimum, r.median, r.maximum].map(signed).join(" – ");
+export const scoreRange = (r: Range): string => spread([r.minimum, r.median, r.maximum].map(score));
+export const signedRange = (r: Range): string => spread([r.minimum, r.median, r.maximum].map(signed));
+export const signedEnds = (r: Range): string => spread([r.minimum, r.maximum].map(signed));
+/** 1 seed, 3 seeds. */
+export const seeds = (n: number): string => (n === 1 ? "1 seed" : `${n} seeds`);
 /** "after 12 adaptations", "never". */
 export const payback = ({ adaptations }: Payback): string =>
   adaptations === null ? "never" : adaptations <= 1 ? "after the first" : `after ${count(Math.ceil(adaptations))}`;
@@ -99,11 +102,11 @@ export function headline({ headline: at }: Efficiency): string {
 
 /** The sentence under the headline, with the numbers. */
 export function summary(efficiency: Efficiency): string {
-  const { size, adapted, scratch, seeds } = efficiency.headline;
+  const { size, adapted, scratch, seeds: all } = efficiency.headline;
   const name = metricName(efficiency.metric.name);
   return (
     `With ${count(size)} labelled examples the adapted network reaches ${name} ${score(adapted.median)}; the same network ` +
-    `from scratch reaches ${score(scratch.median)} (medians of ${seeds.length} seeds).`
+    `from scratch reaches ${score(scratch.median)} (${all.length > 1 ? "medians of " : ""}${seeds(all.length)}).`
   );
 }
 
@@ -114,12 +117,15 @@ export function curveLimits(curve: Curve, efficiency: Efficiency): string[] {
   const error = Math.sqrt(0.25 / Math.max(1, curve.tested.test));
   const bounds = sizes.some((s) => s.dataMultiplier && s.dataMultiplier.median.bound !== "exact");
   return [
-    `${n} ${n === 1 ? "seed" : "seeds"} a size: were pre-training of no use, chance alone would still favour it for every seed of a ` +
+    `${seeds(n)} a size: were pre-training of no use, chance alone would still favour it for every seed of a ` +
       `size ${n === 0 ? "always" : `one time in ${2 ** n}`}.`,
     curve.metric.name === "accuracy"
       ? `Scores come from ${count(curve.tested.test)} test examples: up to ±${percent(1.96 * error)} of each ` +
         "is the luck of which examples those are, shared by both arms of a pair."
       : `Scores come from ${count(curve.tested.test)} test examples.`,
+    ...(curve.baseline === undefined
+      ? []
+      : [`Always answering with the most frequent label would score ${score(curve.baseline)}.`]),
     `Labels counted are those trained on. Both arms also use the labels of ${count(curve.tested.validation)} validation ` +
       "examples to choose when to stop.",
     ...(bounds

@@ -46,6 +46,9 @@ export function scorePlot(curve: Curve, metric: string, at: SizeResult): Draw {
             { x: "size", y: "median", stroke: colours[arm], strokeWidth: 2.5 },
           ),
         ),
+        ...(curve.baseline === undefined
+          ? []
+          : [Plot.ruleY([curve.baseline], { stroke: "var(--muted)", strokeDasharray: "1 4", strokeWidth: 1.6 })]),
         ...saving(at, Math.max(...sizes), width < 500),
         ...arms.map((arm) => dots(arm, curve.runs, "size", "score")),
       ],

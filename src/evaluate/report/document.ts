@@ -12,7 +12,7 @@ import {
   payback,
   score,
   seconds,
-  signed,
+  signedEnds,
   summary,
   times,
   timesEnds,
@@ -98,7 +98,7 @@ function resultTiles(result: Efficiency): Tile[] {
       name: `${capital(metricName(metric.name))} at ${count(at.size)} labels`,
       value: score(at.adapted.median),
       unit: `vs ${score(at.scratch.median)}`,
-      range: `${signed(at.difference.minimum)} – ${signed(at.difference.maximum)}`,
+      range: signedEnds(at.difference),
       under: "adapted vs from scratch, and the paired difference",
     },
   ];
@@ -159,7 +159,7 @@ function runsSection(runs: readonly RunFacts[]): Markup[] {
 function lossFigure(l: LossLine, text: readonly (string | undefined)[]): Markup[] {
   const draw = pretrainingPlot(l);
   const caption = [...text, l.held?.length ? "circles: held-out loss" : undefined].filter(Boolean).join("; ");
-  return draw ? [figure({ title: capital(`${l.name}: loss`), caption: capital(caption), draw })] : [];
+  return draw ? [figure({ title: `Loss: ${l.name}`, caption: capital(caption), draw })] : [];
 }
 
 const line = (r: RunFacts): LossLine => ({

@@ -2,7 +2,7 @@
 import type { Curve } from "../curve.js";
 import { type Efficiency, type Expense, expenses } from "../efficiency.js";
 import { range } from "../statistics.js";
-import { count, metricName, percent } from "../words.js";
+import { count, metricName, percent, seeds } from "../words.js";
 import { expenseBars, lossPlot, progressPlot, scorePlot } from "./curve-plots.js";
 import { armNames, costTable, multipliersTable, paybackTable, sizesTable } from "./curve-tables.js";
 import { html, type Markup } from "./html.js";
@@ -21,7 +21,7 @@ export function labelsSection(curve: Curve, result: Efficiency): Markup[] {
   return [
     html`<h2>Fewer labels?</h2>
 <p>${curve.data}. One network of ${count(curve.parameters)} parameters learns twice from the same labelled examples: once from
-pre-trained weights (${method}), once from random ones. Each size is repeated with ${result.headline.seeds.length} seeds, in pairs.</p>
+pre-trained weights (${method}), once from random ones. Each size is repeated with ${seeds(result.headline.seeds.length)}, in pairs.</p>
 `,
     figure({
       title: `Test ${metric} by labelled examples`,

@@ -235,6 +235,15 @@ describe("classification", () => {
     }
   });
 
+  test("labels that are numbers keep their order", async () => {
+    const numbered = ["10", "2", "0"].map((label) => ({ at: label, fields: { text: "word1", label: Number(label) } }));
+    const { labels, examples } = await encodeExamples(numbered, { tokenizer: bert, contextLength: 40 });
+    expect([labels, examples.map((one) => one.label)]).toEqual([
+      ["0", "2", "10"],
+      [2, 1, 0],
+    ]);
+  });
+
   test("a handful of examples is not divided among lengths", async () => {
     const { examples } = await encodeExamples(labelled.slice(0, 20), { tokenizer: bert, contextLength: 300 });
     expect(classificationBatches(examples, { batchSize: 16, seed: 1 }).lengths).toHaveLength(1);

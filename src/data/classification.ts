@@ -29,7 +29,7 @@ export interface EncodeOptions {
   readonly text?: string;
   readonly label?: string;
   readonly id?: string;
-  /** The classes; default: those that occur, in alphabetical order. */
+  /** The classes; default: those that occur, sorted. */
   readonly labels?: readonly string[];
   /** Whether rows may lack a label, as for prediction. Default false. */
   readonly unlabelled?: boolean;
@@ -43,7 +43,7 @@ export interface EncodeOptions {
  */
 export async function encodeExamples(rows: AsyncIterable<Row> | Iterable<Row>, o: EncodeOptions): Promise<Examples> {
   const read = await readRows(rows, o);
-  const labels = o.labels ?? [...new Set(read.map((row) => row.label).filter((name) => name !== undefined))].sort();
+  const labels = o.labels ?? sorted(new Set(read.flatMap((row) => (row.label === undefined ? [] : [row.label]))));
   const numberOf = new Map(labels.map((name, i) => [name, i] as const));
   const { before, after } = frameOf(o.tokenizer);
   const count = overflow(o.overflow ?? "error", o.contextLength - before.length - after.length);
@@ -61,6 +61,12 @@ export async function encodeExamples(rows: AsyncIterable<Row> | Iterable<Row>, o
     }
   }
   return { examples, labels, overflow: count.finish() };
+}
+
+/** Numbers by size, so that label 3 has index 3; anything else by its characters, the same in every locale. */
+function sorted(labels: Set<string>): string[] {
+  const names = [...labels].sort();
+  return names.every((name) => /^\d+$/.test(name)) ? names.sort((a, b) => Number(a) - Number(b)) : names;
 }
 
 interface LabelledText {

@@ -2,12 +2,13 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Example } from "../data/index.js";
 import { type Arm, type ArmRun, type Curve, openEnergyMeter, writeCurve } from "../evaluate/index.js";
 import { size } from "../ir/index.js";
 import { replaceFile } from "../models/index.js";
 import { type Approach, approach } from "./approach.js";
 import { type ArmPlan, runArm } from "./arm.js";
-import { type Classifying, classifying, subset } from "./classify.js";
+import { type Classifying, classifying, held, subset } from "./classify.js";
 import { type ControlOptions, controlOptions, type ResolvedControl } from "./control-options.js";
 import { ruleOf } from "./optimizing.js";
 import { pretrainingCost } from "./pretraining-cost.js";
@@ -122,6 +123,13 @@ const keyOf = (
   c: Classifying,
 ): string => JSON.stringify([o, c.labelled.hashes, c.baseHash]);
 
+/** The share of the most frequent label. */
+function majority(examples: readonly Example[]): number {
+  const counts = new Map<number, number>();
+  for (const { label } of examples) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return Math.max(0, ...counts.values()) / Math.max(1, examples.length);
+}
+
 async function curveOf(o: ResolvedControl, c: Classifying, runs: readonly ArmRun[]): Promise<Curve> {
   const pretraining = await pretrainingCost(o.base, c.base.path);
   const { labels, validation, test } = c.labelled;
@@ -132,6 +140,7 @@ async function curveOf(o: ResolvedControl, c: Classifying, runs: readonly ArmRun
     method: o.method,
     metric: { name: "accuracy", goal: "max" },
     classes: labels.length,
+    baseline: majority(held(test, o.testExamples)),
     tested: {
       test: Math.min(test.length, o.testExamples),
       validation: Math.min(validation.length, o.evaluateExamples),

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { glob } from "tinyglobby";
 import { z } from "zod";
+import { left, renderTable } from "../evaluate/index.js";
 import { isLocked, readEvents, readRun, type TrainEvent } from "../train/index.js";
 import { command } from "./command.js";
 
@@ -46,18 +47,7 @@ async function look(folder: string, name: string): Promise<Listed> {
   };
 }
 
-/** Columns padded to their widest cell. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => cell.padEnd(widths[i]!))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
-}
+const columns = ["name", "kind", "state", "step", "best", "started"].map(left);
 
 const scoreText = (scores: Listed["best"]) =>
   Object.entries(scores ?? {})
@@ -81,12 +71,11 @@ export const runs = command({
     for (const run of list) context.emit(run);
     if (list.length === 0) context.print(`no runs in ${folder}`);
     else {
-      const head = ["name", "kind", "state", "step", "best", "started"];
       const rows = list.map((r) => {
         const steps = r.steps === undefined ? `${r.step}` : `${r.step}/${r.steps}`;
         return [r.name, r.kind, r.state, steps, scoreText(r.best), r.created.slice(0, 16).replace("T", " ")];
       });
-      context.print(table([head, ...rows]));
+      context.print(renderTable({ title: "", columns, rows }, { width: context.width }).trimStart());
     }
     return undefined;
   },

@@ -1,6 +1,6 @@
 /** Everything an adaptation can be told: the flags of `plinth adapt`, the keys of its configuration. */
 import { z } from "zod";
-import { methods, type MethodName } from "../adapt/index.js";
+import { type MethodName, methods } from "../adapt/index.js";
 import { overflows } from "../data/index.js";
 import { trainingOptions } from "./pretrain-options.js";
 
@@ -46,6 +46,8 @@ export const adaptOptions = z.object({
   finalShare: trainingOptions.finalShare.default(0),
   weightDecay: trainingOptions.weightDecay.default(0.01),
   evaluateExamples: count.default(1000).describe("validation examples of each evaluation, at most"),
+  saveEvery: z.int().min(0).default(0).describe("steps between checkpoints; only at the end if 0"),
+  allow: z.array(z.string()).default([]).describe("findings of the doctor that are known and accepted, by their code"),
   patience: count.optional().describe("stop after so many evaluations without a better accuracy"),
 });
 export type AdaptOptions = z.input<typeof adaptOptions>;

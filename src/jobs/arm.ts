@@ -5,11 +5,11 @@ import { type Arm, type ArmRun, openMeter, type Point, peakBytes } from "../eval
 import { size } from "../ir/index.js";
 import type { Training } from "../optim/index.js";
 import { flops } from "../passes/index.js";
-import { openRun } from "../train/index.js";
+import { openRun, train } from "../train/index.js";
 import type { Approach } from "./approach.js";
 import { type Classifying, held, stepsFor } from "./classify.js";
 import type { ResolvedControl } from "./control-options.js";
-import { fit, scoresOf } from "./fit.js";
+import { jobOfFit, scoresOf } from "./fit.js";
 
 export interface ArmPlan {
   readonly arm: Arm;
@@ -49,23 +49,9 @@ export async function runArm(o: ResolvedControl, c: Classifying, plan: ArmPlan):
       meter.pause();
       metrics = await scoresOf(session, approach.scores, test, c.classes);
     };
-    const { signal } = plan;
-    const run = fit({
-      ...c,
-      approach,
-      options: o,
-      engine,
-      state,
-      batches,
-      held: validation,
-      learningRate,
-      steps,
-      seed,
-      folder,
-      meter,
-      save,
-      signal,
-    });
+    const fit = { approach, classes: c.classes, options: o, engine, state, batches, held: validation, learningRate };
+    const job = jobOfFit({ ...fit, steps, seed, meter, save });
+    const run = train({ ...job, folder, ...(plan.signal && { signal: plan.signal }) });
     const spent = new Work(approach);
     for await (const event of run) {
       if (event.type === "step") {

@@ -10,6 +10,7 @@ import { type Approach, approach } from "./approach.js";
 import { type Base, openBase } from "./base.js";
 import { type Labelled, readLabelled } from "./labelled.js";
 import { ruleOf } from "./optimizing.js";
+import { versionsOf } from "./planned.js";
 import { type SharedEngine, shareEngine } from "./shared-engine.js";
 
 export interface Classifying extends AsyncDisposable {
@@ -18,6 +19,8 @@ export interface Classifying extends AsyncDisposable {
   readonly approach: Approach;
   readonly shared: SharedEngine;
   readonly classes: number;
+  /** What computes the numbers, for run.json. */
+  readonly versions: Readonly<Record<string, string>>;
   /** Of the base's weights alone. */
   readonly baseHash: string;
   /** First weights of an arm: the base's, or new ones; the head and what the method adds are new, by the seed. */
@@ -34,13 +37,15 @@ export async function classifying(o: ResolvedAdapt): Promise<Classifying> {
   const pretrained = await base.weights(body);
   const state = (arm: "adapted" | "scratch", seed: number): Map<string, Nd> =>
     new Map([...initialise([...built.weights, ...built.leaves], seed), ...(arm === "adapted" ? pretrained : [])]);
-  const shared = await shareEngine(await chooseEngine(o.engine), state("adapted", o.seed), o.threads);
+  const engine = await chooseEngine(o.engine);
+  const shared = await shareEngine(engine, state("adapted", o.seed), o.threads);
   return {
     base,
     labelled,
     approach: built,
     shared,
     classes,
+    versions: await versionsOf(engine),
     baseHash: hashWeights(pretrained),
     state,
     [Symbol.asyncDispose]: () => shared[Symbol.asyncDispose](),

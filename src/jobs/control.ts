@@ -11,6 +11,7 @@ import { type ArmPlan, runArm } from "./arm.js";
 import { type Classifying, classifying, held, subset } from "./classify.js";
 import { type ControlOptions, controlOptions, type ResolvedControl } from "./control-options.js";
 import { ruleOf } from "./optimizing.js";
+import { optionsOf } from "./options.js";
 import { pretrainingCost } from "./pretraining-cost.js";
 
 /** What happens during a comparison. */
@@ -37,7 +38,7 @@ const arms = ["adapted", "scratch"] as const;
  * the folder, and runs that are there already are not run again.
  */
 export async function* control(given: ControlOptions, { signal }: CompareControl = {}): AsyncGenerator<ControlEvent> {
-  const o = controlOptions.parse(given);
+  const o = optionsOf(controlOptions, given);
   await using c = await classifying(o);
   await mkdir(o.out, { recursive: true });
   const sizes = sizesOf(o, c.labelled.train.length);

@@ -10,6 +10,7 @@ import { chooseEngine } from "../runtime/index.js";
 import { type Base, openBase } from "./base.js";
 import { scoresOf } from "./fit.js";
 import { batchesOf, objectiveOf, scorer } from "./language-model.js";
+import { optionsOf } from "./options.js";
 import { encodeFor, openClassifier, runningOptions } from "./predict.js";
 
 /** What `evaluate` takes. */
@@ -28,7 +29,7 @@ type Resolved = z.output<typeof evaluateOptions>;
 
 /** Scores by name; the same for every batch size. A model folder with labels is a classifier, any other a language model. */
 export async function evaluate(given: EvaluateOptions): Promise<Record<string, number>> {
-  const o = evaluateOptions.parse(given);
+  const o = optionsOf(evaluateOptions, given);
   const base = await openBase(o.model);
   return base.labels?.length ? evaluateClassifier(o) : evaluateLanguageModel(o, base);
 }

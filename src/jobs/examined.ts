@@ -1,5 +1,14 @@
 /** The doctor's look at text before a run: errors stop it, warnings are told and kept in the log. */
-import { type DoctorReport, examine, type Finding, type Row, rows, type Split, type Tokenizer } from "../data/index.js";
+import {
+  type DoctorOptions,
+  type DoctorReport,
+  examine,
+  type Finding,
+  type Row,
+  rows,
+  type Split,
+  type Tokenizer,
+} from "../data/index.js";
 import { type Code, fail } from "../ir/index.js";
 import type { TrainEvent } from "../train/index.js";
 
@@ -27,6 +36,16 @@ export async function examined(o: ExaminedText, tokenizer: Tokenizer): Promise<T
     { train: side(o.data, "train"), ...(o.validation && { validation: side(o.validation, "validation") }) },
     { task: "language-modelling", text: o.text, tokenizer, allow: o.allow },
   );
+  refuse(report);
+  return report.findings.map((finding) => ({ type: "warning", step: 0, message: said(finding) }));
+}
+
+/** Examine labelled examples. Warnings are events; throws the first error, as `examined` does. */
+export async function examinedLabels(
+  sides: Readonly<Record<Split, readonly Row[]>>,
+  o: Omit<DoctorOptions, "task">,
+): Promise<TrainEvent[]> {
+  const report = await examine(sides, { ...o, task: "text-classification" });
   refuse(report);
   return report.findings.map((finding) => ({ type: "warning", step: 0, message: said(finding) }));
 }

@@ -1,9 +1,9 @@
-/** One training run of a classifier, scored on held-out examples as it goes. */
-import type { Batches } from "../data/index.js";
+/** The training job of a classifier, scored on held-out examples as it goes. */
+import type { Batch, Batches } from "../data/index.js";
 import { accuracy, loss, type Meter, macroF1, tally } from "../evaluate/index.js";
 import { inputs, type Nd, nameOf, type Program } from "../ir/index.js";
 import type { Engine, Session, State } from "../runtime/index.js";
-import { type RunFolder, type TrainEvent, train } from "../train/index.js";
+import type { Job } from "../train/index.js";
 import type { ResolvedAdapt } from "./adapt-options.js";
 import type { Approach } from "./approach.js";
 import { ratesOf } from "./optimizing.js";
@@ -21,48 +21,44 @@ export interface Fit {
   readonly learningRate: number;
   readonly steps: number;
   readonly seed: number;
-  readonly folder: RunFolder;
-  readonly signal?: AbortSignal | undefined;
   /** Counts what training costs; evaluations are not in it. */
   readonly meter?: Meter;
-  /** How many evaluations along the way; 8 by default. */
-  readonly evaluations?: number;
   /** Called with the best weights in the session. */
-  readonly save?: (session: Session, folder: string) => Promise<void>;
+  readonly save: (session: Session, folder: string) => Promise<void>;
 }
 
-/** Train; the weights with the best accuracy on the held-out examples are kept. */
-export function fit(f: Fit): AsyncGenerator<TrainEvent> {
-  const { approach, options: o, engine, state, batches, steps, seed, folder, signal, save } = f;
-  return train({
-    engine,
+/** How often a run is scored. */
+const evaluations = 8;
+
+/** The weights with the best accuracy on the held-out examples are kept. */
+export function jobOfFit({ approach, options: o, meter, ...f }: Fit): Omit<Job, "folder"> {
+  return {
+    engine: f.engine,
     ...(o.threads !== undefined && { threads: o.threads }),
     training: approach.training,
-    state,
-    batches,
-    steps,
-    schedule: ratesOf(o, f.learningRate, steps),
+    state: f.state,
+    batches: f.batches,
+    steps: f.steps,
+    schedule: ratesOf(o, f.learningRate, f.steps),
     accumulation: o.accumulation,
-    seed,
+    seed: f.seed,
     async evaluate(session) {
-      f.meter?.pause();
+      meter?.pause();
       const scores = await scoresOf(session, approach.scores, f.held, f.classes);
-      f.meter?.resume();
+      meter?.resume();
       return scores;
     },
-    every: { evaluate: Math.max(1, Math.ceil(steps / (f.evaluations ?? 8))), save: 0 },
+    every: { evaluate: Math.max(1, Math.ceil(f.steps / evaluations)), save: o.saveEvery ?? 0 },
     best: { metric: "accuracy", goal: "max" },
     ...(o.patience !== undefined && { early: { metric: "accuracy", goal: "max", patience: o.patience } }),
-    folder,
-    ...(signal && { signal }),
-    ...(save && { save }),
-  });
+    save: f.save,
+  };
 }
 
 /** Accuracy, macro-F1 and mean loss over batches: sums and counts, whatever the batch size. */
 export async function scoresOf(
   session: Session,
-  program: (batch: Awaited<ReturnType<Batches["at"]>>) => Program,
+  program: (batch: Batch) => Program,
   held: Batches,
   classes: number,
 ): Promise<Record<string, number>> {
@@ -90,7 +86,7 @@ export function only(feeds: Readonly<Record<string, Nd>>, program: Program): Rec
 }
 
 /** The place of the largest number of each row of [B C]. */
-export function argmaxRows({ shape, data }: Nd): number[] {
+function argmaxRows({ shape, data }: Nd): number[] {
   const [rows, columns] = shape as [number, number];
   return Array.from({ length: rows }, (_, b) => {
     let best = 0;

@@ -12,7 +12,9 @@ import {
   type Split,
 } from "../data/index.js";
 import { fail } from "../ir/index.js";
+import type { TrainEvent } from "../train/index.js";
 import type { Base } from "./base.js";
+import { examinedLabels } from "./examined.js";
 
 export interface LabelledOptions {
   readonly data: readonly string[];
@@ -24,6 +26,8 @@ export interface LabelledOptions {
   readonly label: string;
   readonly overflow: Overflow;
   readonly contextLength?: number | undefined;
+  /** Findings of the doctor that are accepted. */
+  readonly allow: readonly string[];
 }
 
 export interface Labelled {
@@ -31,6 +35,8 @@ export interface Labelled {
   readonly validation: readonly Example[];
   readonly test: readonly Example[];
   readonly labels: readonly string[];
+  /** What the doctor warns of, as events of a run. */
+  readonly findings: readonly TrainEvent[];
   /** What was too long, on each side. */
   readonly overflow: Readonly<Record<Split, OverflowReport>>;
   /** sha256 of each side. */
@@ -73,11 +79,21 @@ export async function readLabelled(base: Base, o: LabelledOptions): Promise<Labe
   for (const side of splits)
     if (!sides[side].length)
       throw fail("labels", `no examples are left for ${side}`, "give more data, or name --validation and --test");
+  const { text, label, allow } = o;
+  const contextLength = o.contextLength ?? base.config.contextLength;
+  const findings = await examinedLabels(sides, {
+    text,
+    label,
+    allow,
+    overflow: o.overflow,
+    tokenizer: base.tokenizer,
+    contextLength,
+  });
   const common = {
     tokenizer: base.tokenizer,
-    contextLength: o.contextLength ?? base.config.contextLength,
-    text: o.text,
-    label: o.label,
+    contextLength,
+    text,
+    label,
     overflow: o.overflow,
   };
   const train = await encodeExamples(sides.train, common);
@@ -95,6 +111,7 @@ export async function readLabelled(base: Base, o: LabelledOptions): Promise<Labe
     validation: validation.examples,
     test: test.examples,
     labels,
+    findings,
     overflow: { train: train.overflow, validation: validation.overflow, test: test.overflow },
     hashes: { train: hashOf(train.examples), validation: hashOf(validation.examples), test: hashOf(test.examples) },
   };

@@ -1,12 +1,13 @@
 /** Classifying texts with an adapted model: labels with their probabilities, and scores on labelled texts. */
 import { z } from "zod";
-import { classificationBatches, encodeExamples, type Example, overflows, type Row, rows } from "../data/index.js";
+import { classificationBatches, type Example, encodeExamples, overflows, type Row, rows } from "../data/index.js";
 import { fail, type Nd, type Program, params, Scope } from "../ir/index.js";
 import type { Pooling } from "../models/index.js";
 import { chooseEngine, type Session } from "../runtime/index.js";
 import { textClassification } from "../tasks/index.js";
 import { type Base, openBase } from "./base.js";
 import { only } from "./fit.js";
+import { optionsOf } from "./options.js";
 
 /** What everything that runs a trained classifier is told. */
 export const runningOptions = {
@@ -87,7 +88,7 @@ export async function openClassifier(o: {
 
 /** Labels of texts, in order. Throws `checkpoint` and `labels` for a model that cannot classify, `data` for an empty text. */
 export async function* predict(given: PredictOptions): AsyncGenerator<Prediction> {
-  const o = predictOptions.parse(given);
+  const o = optionsOf(predictOptions, given);
   await using c = await openClassifier(o);
   const found: Row[] = o.texts.map((text, i) => ({ at: `text ${i + 1}`, fields: { [o.text]: text } }));
   for (const source of o.data) for await (const row of rows(source, { text: o.text })) found.push(row);

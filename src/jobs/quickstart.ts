@@ -4,10 +4,11 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { type DoctorReport, examine, rows } from "../data/index.js";
-import { compare, type Curve, type ReportFacts, runFacts, writeReport } from "../evaluate/index.js";
+import { type Curve, compare, type ReportFacts, runFacts, writeReport } from "../evaluate/index.js";
 import { readEvents, readRun, type TrainEvent } from "../train/index.js";
 import { openBase } from "./base.js";
 import { type ControlEvent, control } from "./control.js";
+import { optionsOf } from "./options.js";
 import { pretrain } from "./pretrain.js";
 
 const data = "wordnet:categories";
@@ -43,7 +44,7 @@ export async function* quickstart(
   given: QuickstartOptions,
   hands: QuickstartControl = {},
 ): AsyncGenerator<QuickstartEvent> {
-  const o = quickstartOptions.parse(given);
+  const o = optionsOf(quickstartOptions, given);
   if (o.fresh) await rm(o.out, { recursive: true, force: true });
   const { signal } = hands;
   const base = await openBase(o.base);

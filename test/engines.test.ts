@@ -165,10 +165,24 @@ describe.each(Object.entries(engines))("state on the %s engine", (_, engine) => 
     expect(await session.read("epoch")).toEqual(nd("i32", [], 3));
   });
 
+  test("and feeds are asked for as the program names them, even what folding makes needless", async () => {
+    const same: Program = { outputs: { y: x.mul(0).add(w).sub(x.mul(0)), zero: w.slice(0, 0, 0) }, next: {} };
+    const unused: Program = {
+      outputs: { y: scatterAdd(w, input("none", i32([0])), input("rows", f32([0]))) },
+      next: {},
+    };
+    await using session = await opened(engine);
+    expect([...(await session.run(same, { x: one }))["y"]!.data]).toEqual([1, 2]);
+    expect(await code(session.run(same))).toMatch(/feed: no value for input x/);
+    const empty = { none: nd("i32", [0], []), rows: nd("f32", [0], []) };
+    expect([...(await session.run(unused, empty))["y"]!.data]).toEqual([1, 2]);
+  });
+
   test("stays as it was when a run fails", async () => {
     const ids = input("ids", i32([1]));
     const risky: Program = { outputs: { row: w.gather(ids) }, next: { w: w.add(1) } };
     await using session = await opened(engine);
+    await session.run(step, { x: nd("f32", [2], 0) });
     await expect(session.run(risky, { ids: nd("i32", [1], 7) })).rejects.toThrow(/7/);
     expect([...(await session.read("w")).data]).toEqual([1, 2]);
   });

@@ -1,7 +1,26 @@
 /** What a run needs against what it is given: every mistake is named before an engine starts. */
-import { fail, type Nd, sameShape, show, size, type Type } from "../ir/index.js";
+import {
+  fail,
+  inputs,
+  type Nd,
+  nameOf,
+  type Program,
+  params,
+  roots,
+  sameShape,
+  show,
+  size,
+  type Tensor,
+  type Type,
+} from "../ir/index.js";
 
 type Types = Readonly<Record<string, Type>>;
+
+/** Names and types of what a program is run with, whether or not an engine finds a use for all of it. */
+export function leaves(program: Program): { readonly inputs: Types; readonly params: Types } {
+  const types = (found: readonly Tensor[]) => Object.fromEntries(found.map((t) => [nameOf(t), t.type]));
+  return { inputs: types(inputs(program)), params: types(params(roots(program))) };
+}
 
 /** Throws a PlinthError `feed` for a missing, unknown or wrongly typed feed. */
 export function checkFeeds(wanted: Types, feeds: Readonly<Record<string, Nd>>): void {

@@ -95,6 +95,8 @@ const answers = {
     const wanted = {};
     for (const { result } of load.outputs) wanted[result] = null;
     for (const { name, result, type } of load.next) wanted[result] = buffer(name, type);
+    // a run that fails may have written into the spare buffers
+    if (load.next.length) replaced = [];
     const results = await session.run(given, wanted);
     for (const { name, result } of load.next) {
       const old = state.get(name);

@@ -2,14 +2,16 @@
 import { fail, type Nd, type PlinthError, type Program, show, type Type } from "../ir/index.js";
 import { type Emitted, emit, speaks } from "../onnx/index.js";
 import { prepare } from "../passes/index.js";
-import { checkData, checkFeeds, checkState } from "./check.js";
+import { checkData, checkFeeds, checkState, leaves } from "./check.js";
 import type { Engine, Probe, Session, State } from "./engine.js";
 import type { Loaded } from "./ort-protocol.js";
 import { detached, startThread, type Thread } from "./thread.js";
 
 interface Compiled {
   readonly id: number;
-  readonly emitted: Emitted;
+  readonly wanted: ReturnType<typeof leaves>;
+  /** Inputs that are left after folding: a program may not need all it names. */
+  readonly used: readonly string[];
   /** Rejects where the engine refuses the model. */
   readonly ready: Promise<unknown>;
 }
@@ -75,7 +77,7 @@ async function session(
     const id = count++;
     const ready = thread.ask({ kind: "load", id, load: loaded(program, emitted), threads }, [emitted.bytes.buffer]);
     ready.catch(() => {});
-    const compiled = { id, emitted, ready };
+    const compiled = { id, wanted: leaves(program), used: Object.keys(emitted.inputs), ready };
     programs.set(program, compiled);
     return compiled;
   };
@@ -90,11 +92,11 @@ async function session(
 
   return {
     async run(program, feeds = {}) {
-      const { id, emitted, ready } = compile(program);
-      checkFeeds(emitted.inputs, feeds);
-      checkState(emitted.params, held);
+      const { id, wanted, used, ready } = compile(program);
+      checkFeeds(wanted.inputs, feeds);
+      checkState(wanted.params, held);
       for (const [name, t] of Object.entries(program.next)) held.set(name, t.type);
-      const sent = Object.fromEntries(Object.entries(feeds).map(([name, x]) => [name, detached(x)]));
+      const sent = Object.fromEntries(used.map((name) => [name, detached(feeds[name]!)]));
       const reply = thread.ask(
         { kind: "run", id, feeds: sent },
         Object.values(sent).map((x) => x.data.buffer),

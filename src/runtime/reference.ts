@@ -1,21 +1,6 @@
 /** The reference engine: float64, one op at a time, in this thread. Slow and exact: the oracle for every other. */
-import {
-  type Dtype,
-  type Exact,
-  evaluate,
-  exact,
-  fail,
-  inputs,
-  type Nd,
-  nameOf,
-  nd,
-  type Program,
-  params,
-  roots,
-  type Tensor,
-  type Type,
-} from "../ir/index.js";
-import { checkData, checkFeeds, checkState } from "./check.js";
+import { type Dtype, type Exact, evaluate, exact, fail, type Nd, nd, roots } from "../ir/index.js";
+import { checkData, checkFeeds, checkState, leaves } from "./check.js";
 import type { Engine, Session, State } from "./engine.js";
 
 /** A value of the state: numbers of its type, as float64. */
@@ -40,9 +25,9 @@ const open = async (state: State): Promise<Session> => {
   return {
     async run(program, feeds = {}) {
       alive();
-      const { wantedInputs, wantedParams } = leaves(program);
-      checkFeeds(wantedInputs, feeds);
-      checkState(wantedParams, held);
+      const wanted = leaves(program);
+      checkFeeds(wanted.inputs, feeds);
+      checkState(wanted.params, held);
       const values = new Map<string, Exact>(held);
       for (const [name, value] of Object.entries(feeds)) values.set(name, exact(value));
       const results = evaluate(roots(program), values);
@@ -79,13 +64,6 @@ const open = async (state: State): Promise<Session> => {
 };
 
 const host = (dtype: Dtype, x: Exact): Nd => nd(dtype, x.shape, x.data);
-
-/** Names and types of what a program is run with. */
-function leaves(program: Program) {
-  const types = (found: readonly Tensor[]): Record<string, Type> =>
-    Object.fromEntries(found.map((t) => [nameOf(t), t.type]));
-  return { wantedInputs: types(inputs(program)), wantedParams: types(params(roots(program))) };
-}
 
 export const reference: Engine = {
   name: "reference",

@@ -120,6 +120,7 @@ describe("the headline is what was measured", () => {
 test("every honest limit that follows from the facts is told", async () => {
   const text = (await about({})).body.textContent!;
   expect(text).toContain("one time in 8");
+  expect(text).toContain("Dotted: always the most frequent label.");
   expect(text).toContain("Always answering with the most frequent label would score 0.142");
   expect(text).toContain("Energy was not measured but estimated: processor seconds × 12 W per busy core");
   expect(text).toContain("Both arms also use the labels of 1,000 validation examples");

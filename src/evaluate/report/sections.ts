@@ -25,8 +25,9 @@ pre-trained weights (${method}), once from random ones. Each size is repeated wi
 `,
     figure({
       title: `Test ${metric} by labelled examples`,
-      caption:
-        "Line: median over seeds. Band: minimum to maximum. Dots: single runs. The horizontal axis is logarithmic.",
+      caption: `Line: median over seeds. Band: minimum to maximum. Dots: single runs. ${
+        curve.baseline === undefined ? "" : "Dotted: always the most frequent label. "
+      }The horizontal axis is logarithmic.`,
       draw: scorePlot(curve, metric, result.headline),
       legend: both,
     }),

@@ -23,7 +23,7 @@ export type Stopped = Extract<TrainEvent, { type: "stopped" }>;
 const whole = (n: number) => Math.round(n).toLocaleString("en-US");
 
 /** `1 h 05 min`, `3 min 20 s`, `12 s`. */
-export function duration(seconds: number): string {
+function duration(seconds: number): string {
   const s = Math.max(0, Math.round(seconds));
   if (s >= 3600) return `${Math.floor(s / 3600)} h ${String(Math.floor((s % 3600) / 60)).padStart(2, "0")} min`;
   return s >= 60 ? `${Math.floor(s / 60)} min ${String(s % 60).padStart(2, "0")} s` : `${s} s`;

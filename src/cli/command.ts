@@ -14,6 +14,8 @@ export interface Context {
   readonly width: number;
   /** Text for people, on standard output; silent under `--json`. */
   print(text: string): void;
+  /** A piece of text for people, without an end of line; silent under `--json`. */
+  write(piece: string): void;
   /** One JSON line for programs, on standard output; silent without `--json`. */
   emit(value: unknown): void;
   /** A remark on standard error, in either mode. */

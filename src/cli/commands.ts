@@ -36,6 +36,10 @@ export const commands = {
     summary: "examine data before a run: what is wrong is counted and named",
     load: async () => (await import("./doctor.js")).doctor,
   },
+  models: {
+    summary: "list the named sizes of models, or what the size dial derives",
+    load: async () => (await import("./models.js")).models,
+  },
   runs: {
     summary: "list the runs in a folder: what each is, how far it came, its best score",
     load: async () => (await import("./runs.js")).runs,

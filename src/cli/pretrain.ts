@@ -22,7 +22,7 @@ export const pretrain = command({
   async run(options, context) {
     const signal = context.interruptible();
     const peakGigaflops = await machinePeak(options.engine, options.threads);
-    const events = run(options, { signal, note: context.note });
+    const events = run(options, { signal, note: context.note, peakGigaflops });
     const stopped = await follow(events, context, { label: "pretrain", peakGigaflops });
     if (stopped?.reason !== "interrupted") context.print(`the model is in ${join(options.out, "model")}`);
     return undefined;

@@ -76,6 +76,11 @@ export function openContext(world: World, words: readonly string[]): Opened {
       clear();
       world.out(`${text}\n`);
     },
+    write(piece) {
+      if (json) return;
+      clear();
+      world.out(piece);
+    },
     emit: (value) => {
       if (json) world.out(`${JSON.stringify(value)}\n`);
     },

@@ -1,25 +1,23 @@
-/** Going on with a language model on one's own text: scored before and after, merged, held to answer as it was trained. */
-import { join } from "node:path";
-import { type Adaptation, adapt, hashWeights, merge, methods, requireSame, saveAdapter } from "../adapt/index.js";
-import { fail, i32, input, type Nd, nameOf, nd, type Program, params, Scope, size, type Tensor } from "../ir/index.js";
-import { makeFolder, parametersOf, replaceFile } from "../models/index.js";
+/** Going on with a language model on one's own text, scored before and after. */
+import { type Adaptation, adapt, hashWeights, methods } from "../adapt/index.js";
+import { fail, type Nd, params } from "../ir/index.js";
+import { parametersOf } from "../models/index.js";
 import { initialise } from "../nn/index.js";
 import { splitLowRank } from "../passes/index.js";
-import { chooseEngine, type Engine, type Session, type State } from "../runtime/index.js";
+import { chooseEngine, type State } from "../runtime/index.js";
 import type { RunSettings, TrainEvent } from "../train/index.js";
 import {
   type AdaptLanguageOptions,
   adaptLanguageOptions,
   type ResolvedAdaptLanguage,
 } from "./adapt-language-options.js";
+import { type Adapting, finish, type Scores } from "./adapted-language.js";
 import { type Base, openBase } from "./base.js";
-import { openCorpus } from "./corpus.js";
+import { type Corpus, openCorpus } from "./corpus.js";
 import { examined } from "./examined.js";
-import type { Rewrite } from "./language-model.js";
-import { jobOf, type LanguageRun, openLanguageRun, requireRoom } from "./language-run.js";
+import { jobOf, openLanguageRun, requireRoom } from "./language-run.js";
 import { optionsOf } from "./options.js";
 import { carryOut, type Planned, type RunControl, requireFree, versionsOf } from "./planned.js";
-import { saveModel } from "./save-model.js";
 import { stepsOf } from "./steps.js";
 
 /**
@@ -41,71 +39,57 @@ export async function planAdaptLanguage(o: ResolvedAdaptLanguage): Promise<Plann
   const base = await openBase(o.base);
   const limit = base.config.contextLength;
   if (o.contextLength !== undefined && o.contextLength > limit)
-    throw fail(
-      "config",
-      `rows of ${o.contextLength} tokens, in a model of ${limit}`,
-      `use at most ${limit}`,
-      "contextLength",
-    );
-  const weights = await base.weights(parametersOf(base.family, base.config));
+    throw fail("config", `rows of ${o.contextLength} tokens, in a model of ${limit}`, `use at most ${limit}`);
   const corpus = await openCorpus({ ...o, tokenizer: base.path, vocabSize: base.config.vocabSize });
-  const open: Disposable[] = [corpus];
-  const close = async () => {
-    for (const part of open.reverse()) part[Symbol.dispose]();
-  };
   try {
-    let adaptation!: Adaptation;
-    const run = await openLanguageRun(base, corpus, o, (roots) => {
-      adaptation = methods[o.method].adaptation(roots, { head: [], rank: o.rank, alpha: o.alpha, select: o.select });
-      return rewriter(adaptation);
-    });
-    open.push(run);
-    await requireRoom(run, o);
-    const engine = await chooseEngine(o.engine);
-    const a: Adapting = { o, base, run, engine, adaptation, weights, baseHash: hashWeights(weights) };
-    const state = stateOf(a);
-    const steps = await stepsOf(run, o, { engine, state, otherwise: Math.max(100, 3 * run.data.perEpoch) });
-    const learningRate = o.learningRate ?? methods[o.method].learningRate.value;
-    const before = once(() => scoresBefore(a, state));
-    return {
-      settings: { ...settings(a, { steps, learningRate }), versions: await versionsOf(engine) },
-      job: jobOf(run, o, {
-        engine,
-        state,
-        steps,
-        learningRate,
-        save: async (session, path) => finish(a, { session, path, before: await before() }),
-      }),
-      intended: intended(a, { steps, learningRate }),
-      async found(note) {
-        const warnings = await examined(o, corpus.tokenizer);
-        const scores = await before();
-        note(
-          `before             ${Object.entries(scores)
-            .map(([name, value]) => `${name} ${value.toPrecision(4)}`)
-            .join("  ")}`,
-        );
-        return [...warnings, { type: "score", step: 0, scores, best: false, milliseconds: 0 }];
-      },
-      [Symbol.asyncDispose]: close,
-    };
+    const a = await adapting(o, base, corpus);
+    return { ...(await planOf(a)), [Symbol.asyncDispose]: async () => closeAll(a.run, corpus) };
   } catch (error) {
-    await close();
+    closeAll(corpus);
     throw error;
   }
 }
 
-const rewriter =
-  (adaptation: Adaptation): Rewrite =>
-  (roots) =>
-    splitLowRank(adapt(roots, adaptation));
+const closeAll = (...parts: readonly Disposable[]): void => {
+  for (const part of parts) part[Symbol.dispose]();
+};
 
-/** Calls `work` at the first call only. */
-function once<T>(work: () => Promise<T>): () => Promise<T> {
-  let done: Promise<T> | undefined;
-  return () => {
-    done ??= work();
-    return done;
+async function adapting(o: ResolvedAdaptLanguage, base: Base, corpus: Corpus): Promise<Adapting> {
+  const weights = await base.weights(parametersOf(base.family, base.config));
+  let adaptation!: Adaptation;
+  const run = await openLanguageRun(base, corpus, o, (roots) => {
+    const { rank, alpha, select } = o;
+    adaptation = methods[o.method].adaptation(roots, { head: [], rank, alpha, select });
+    return (some) => splitLowRank(adapt(some, adaptation));
+  });
+  return { o, base, run, engine: await chooseEngine(o.engine), adaptation, weights, baseHash: hashWeights(weights) };
+}
+
+async function planOf(a: Adapting): Promise<Omit<Planned, keyof AsyncDisposable>> {
+  const { o, run, engine } = a;
+  await requireRoom(run, o);
+  const state = stateOf(a);
+  const steps = await stepsOf(run, o, { engine, state, otherwise: Math.max(100, 3 * run.data.perEpoch) });
+  const learningRate = o.learningRate ?? methods[o.method].learningRate.value;
+  let known: Promise<Scores> | undefined;
+  const before = () => {
+    known ??= scoresBefore(a, state);
+    return known;
+  };
+  return {
+    settings: { ...settings(a, { steps, learningRate }), versions: await versionsOf(engine) },
+    job: jobOf(run, o, {
+      engine,
+      state,
+      steps,
+      learningRate,
+      save: async (session, path) => finish(a, { session, path, before: await before() }),
+    }),
+    intended: intended(a, { steps, learningRate }),
+    async found(): Promise<TrainEvent[]> {
+      const warnings = await examined(o, run.corpus.tokenizer);
+      return [...warnings, { type: "score", step: 0, scores: await before(), best: false, milliseconds: 0 }];
+    },
   };
 }
 

@@ -22,7 +22,7 @@ export interface Planned extends AsyncDisposable {
   /** What was decided, in words. */
   readonly intended: string;
   /** What is found before the first step: warnings, scores of the weights it starts from. Throws what stops the run. */
-  found?(note: (text: string) => void): Promise<readonly TrainEvent[]>;
+  found?(): Promise<readonly TrainEvent[]>;
 }
 
 export interface RunPlace {
@@ -44,10 +44,11 @@ export async function* carryOut(
   { signal, note = () => {}, peakGigaflops }: RunControl,
 ): AsyncGenerator<TrainEvent> {
   note(plan.intended);
-  const found = (await plan.found?.(note)) ?? [];
+  const begun = resume && existsSync(join(out, "run.json"));
+  const found = begun ? [] : ((await plan.found?.()) ?? []);
   const mode = resume ? "resume" : replace ? "replace" : "new";
   await using folder = await openRun(out, plan.settings, { mode });
-  for (const event of folder.resumed ? [] : found) {
+  for (const event of found) {
     folder.log.append(event);
     yield event;
   }

@@ -1,7 +1,7 @@
 /** Text that a causal model writes on, from its prompt: the same rule in training samples and in use. */
 import type { Tokenizer } from "../data/index.js";
-import { type GenerateOptions, generate, type NextToken, text } from "../serve/index.js";
 import type { Session } from "../runtime/index.js";
+import { type GenerateOptions, generate, type NextToken, text } from "../serve/index.js";
 
 export interface Writing extends Omit<GenerateOptions, "stop"> {
   readonly prompt: string;

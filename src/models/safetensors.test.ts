@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -83,6 +83,18 @@ test("good and malformed files are judged as the format's own library judges the
     if (verdict.startsWith("accepted")) await expect(opened, name).resolves.toBeUndefined();
     else await expect(opened, name).rejects.toMatchObject({ code: "checkpoint" });
   }
+});
+
+test("tensors are asked for one at a time, each after the one before is on disk", async () => {
+  const path = join(folder, "streamed.safetensors");
+  const types = new Map<string, Type>(Array.from({ length: 5 }, (_, i) => [`t${i}`, { dtype: "f32", shape: [1000] }]));
+  const sizes: number[] = [];
+  const value = async (name: string) => {
+    sizes.push((await stat(`${path}.tmp`)).size);
+    return nd("f32", [1000], Number(name.slice(1)));
+  };
+  await writeSafetensors(path, { types, value });
+  expect(sizes.map((size) => size - sizes[0]!)).toEqual([0, 4000, 8000, 12000, 16000]);
 });
 
 test("a file cut anywhere is refused", async () => {

@@ -146,7 +146,7 @@ export async function loadAll(path: string, write: (name: string, value: Nd) => 
 /** Keep the `keep` newest checkpoints, the best weights that they or `best` refer to, and nothing else of ours. */
 export async function prune(folder: string, keep: number, best: number | undefined): Promise<void> {
   const steps = await listed(folder, "step");
-  const kept = new Set(steps.slice(-Math.max(1, keep)));
+  const kept = new Set(steps.slice(-keep));
   const bests = new Set(best === undefined ? [] : [named("best", best)]);
   for (const name of kept) {
     const step = await bestIn(join(folder, name));

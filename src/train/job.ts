@@ -43,7 +43,7 @@ export interface Job {
   /** What a prediction that the run does not fit in memory or on disk means: an error, or a warning. */
   readonly preflight?: "error" | "warn";
   readonly folder: RunFolder;
-  /** How many checkpoints to keep beside the best; 2 by default. */
+  /** How many checkpoints to keep beside the best; 2 by default. 0: none, for short runs; the best weights are then held in memory. */
   readonly keep?: number;
   /** Aborting it saves a checkpoint after the current step and ends the run as interrupted. */
   readonly signal?: AbortSignal;

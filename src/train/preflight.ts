@@ -24,7 +24,7 @@ export interface PreflightOptions {
   /** The state a session holds, and what of it changes. */
   readonly state: ReadonlyMap<string, Type>;
   readonly changing: ReadonlyMap<string, Type>;
-  /** Checkpoints kept. */
+  /** Checkpoints kept; 0 where none is written. */
   readonly keep: number;
   /** Whether the best weights are kept beside. */
   readonly best: boolean;
@@ -65,7 +65,7 @@ export async function preflight(o: PreflightOptions): Promise<Preflight> {
   return {
     memory,
     memoryAvailable: availableMemory(),
-    disk: changes * (keep + 1) + weights * (best ? 3 : 1),
+    disk: (keep && changes * (keep + 1) + weights * (best ? 2 : 0)) + weights,
     diskAvailable: await freeBytes(folder),
     flopsPerStep,
     ...(rate && { millisecondsPerStep: flopsPerStep / rate }),

@@ -150,6 +150,15 @@ test("early stopping and the best score are remembered across an interruption", 
   }
 });
 
+test("without checkpoints a run ends with the same weights and leaves no file", async () => {
+  const best = { metric: "loss", goal: "min" } as const;
+  const options = { evaluate: bowl(6), every: { evaluate: 2, save: 4 }, best };
+  const [without, kept] = [await run("keep-0", { ...options, keep: 0 }), await run("keep-2", options)];
+  for (const name of ["hidden.weight", "head.bias"]) expect(without.weights.get(name)).toEqual(kept.weights.get(name));
+  expect(await readdir(join(without.path, "checkpoints"))).toEqual([]);
+  expect(notable(without.events).filter((kind) => kind.startsWith("saved"))).toEqual([]);
+});
+
 test("a run that has ended only writes its model again", async () => {
   const first = await run("ended");
   const again = await run("ended");

@@ -1,5 +1,5 @@
 /** The training loop: a generator of events that saves, scores, stops early, and goes on exactly where it was. */
-import { fail, PlinthError } from "../ir/index.js";
+import { fail, type Nd, PlinthError } from "../ir/index.js";
 import { bestFile, loadAll, type Progress, prune, saveBest, saveCheckpoint } from "./checkpoint.js";
 import type { StopReason, TrainEvent } from "./events.js";
 import type { Goal, Job } from "./job.js";
@@ -39,6 +39,9 @@ class Run {
   private saved: number;
   private readonly learning: Learning | undefined;
   private readonly stepper: Stepper;
+  private readonly keep: number;
+  /** The best weights, where no files are kept. */
+  private readonly held = new Map<string, Nd>();
 
   constructor(
     private readonly job: Job,
@@ -47,6 +50,7 @@ class Run {
     this.progress = start.progress;
     this.saved = start.resumed ? start.progress.step : -1;
     this.stepper = new Stepper(job, start.session);
+    this.keep = job.keep ?? 2;
     this.learning = start.progress.step === 0 ? new Learning((name) => job.state.get(name)) : undefined;
   }
 
@@ -134,7 +138,7 @@ class Run {
     const milliseconds = performance.now() - from;
     const best = job.best !== undefined && isBetter(job.best, scores, progress.best?.score);
     if (best) {
-      await saveBest(job.folder.checkpoints, start.weights, step);
+      await this.keepBest(step);
       this.progress = { ...this.progress, best: { step, score: scores[job.best.metric]! } };
     }
     if (job.early) {
@@ -146,14 +150,26 @@ class Run {
     return { type: "score", step, scores, best, milliseconds };
   }
 
+  private async keepBest(step: number): Promise<void> {
+    const { weights } = this.start;
+    if (this.keep) await saveBest(this.job.folder.checkpoints, weights, step);
+    else for (const name of weights.types.keys()) this.held.set(name, await weights.read(name));
+  }
+
+  private async restoreBest(step: number): Promise<void> {
+    const write = (name: string, value: Nd) => this.start.session.write(name, value);
+    if (this.keep) await loadAll(bestFile(this.job.folder.checkpoints, step), write);
+    else for (const [name, value] of this.held) await write(name, value);
+  }
+
   private async *save(): AsyncGenerator<TrainEvent, void, void> {
     const { job, start, progress } = this;
-    if (this.saved === progress.step) return;
+    if (this.saved === progress.step || !this.keep) return;
     const from = performance.now();
     await job.folder.log.sync();
     const { path, bytes } = await saveCheckpoint(job.folder.checkpoints, start.changing, progress);
     this.saved = progress.step;
-    await prune(job.folder.checkpoints, job.keep ?? 2, progress.best?.step);
+    await prune(job.folder.checkpoints, this.keep, progress.best?.step);
     yield { type: "saved", step: progress.step, path, bytes, milliseconds: performance.now() - from };
   }
 
@@ -162,8 +178,7 @@ class Run {
     yield* this.save();
     const { step, best, tokens, milliseconds, untrained } = this.progress;
     const done = reason !== "interrupted";
-    if (done && best && best.step !== step)
-      await loadAll(bestFile(job.folder.checkpoints, best.step), (name, value) => start.session.write(name, value));
+    if (done && best && best.step !== step) await this.restoreBest(best.step);
     if (done) await job.save?.(start.session, job.folder.model);
     const resultStep = done ? (best?.step ?? step) : step;
     yield { type: "stopped", step, reason, resultStep, tokens, milliseconds, untrained };

@@ -1,11 +1,12 @@
 /** One run of one arm of a comparison: adapted or from scratch, at one size and seed, with the cost of every score. */
 import { rm } from "node:fs/promises";
-import type { Batch, Example } from "../data/index.js";
-import { type Arm, type ArmRun, openMeter, type Point, peakBytes } from "../evaluate/index.js";
+import { join } from "node:path";
+import type { Batch, Batches, Example } from "../data/index.js";
+import { type Arm, type ArmRun, type Meter, openMeter, type Point, peakBytes } from "../evaluate/index.js";
 import { size } from "../ir/index.js";
 import type { Training } from "../optim/index.js";
 import { flops } from "../passes/index.js";
-import { openRun, train } from "../train/index.js";
+import { openRun, type TrainEvent, train } from "../train/index.js";
 import type { Approach } from "./approach.js";
 import { type Classifying, held, stepsFor } from "./classify.js";
 import type { ResolvedControl } from "./control-options.js";
@@ -30,49 +31,29 @@ export async function runArm(o: ResolvedControl, c: Classifying, plan: ArmPlan):
   const state = c.state(plan.arm, seed);
   for (const [name, value] of state) await session.write(name, value);
   const ordered = { seed: 0, shuffle: false, session };
-  const batches = await approach.batches(plan.examples, { seed, shuffle: true, session });
   const validation = await approach.batches(held(c.labelled.validation, o.evaluateExamples), ordered);
   const test = await approach.batches(held(c.labelled.test, o.testExamples), ordered);
-  const steps = stepsFor(o, plan.examples.length);
-  const settings = {
-    config: { kind: "adapt", arm: plan.arm, size: plan.size, learningRate, steps, batchSize: o.batchSize },
-    seeds: { run: seed },
-    data: {},
-  };
   const meter = openMeter();
-  const points: Point[] = [];
-  const losses: number[] = [];
+  const spent = (flops: number) => meter.add({ flops });
+  const batches = await approach.batches(plan.examples, { seed, shuffle: true, session, spent });
+  const ledger = new Ledger(approach, batches, meter);
   let metrics: Record<string, number> | undefined;
+  const save = async () => {
+    meter.pause();
+    metrics = await scoresOf(session, approach.scores, test);
+  };
+  const steps = stepsFor(o, plan.examples.length);
+  const fit = { approach, options: o, engine, state, batches, held: validation, learningRate };
+  const job = jobOfFit({ ...fit, steps, seed, meter, save });
   {
-    await using folder = await openRun(plan.folder, settings, { mode: "replace" });
-    const save = async () => {
-      meter.pause();
-      metrics = await scoresOf(session, approach.scores, test, c.classes);
-    };
-    const fit = { approach, classes: c.classes, options: o, engine, state, batches, held: validation, learningRate };
-    const job = jobOfFit({ ...fit, steps, seed, meter, save });
-    const run = train({ ...job, folder, ...(plan.signal && { signal: plan.signal }) });
-    const spent = new Work(approach);
-    for await (const event of run) {
-      if (event.type === "step") {
-        losses.push(event.loss);
-        const batch = await batches.at(event.step - 1);
-        meter.add({ examples: batch.examples, tokens: tokensOf(batch), flops: spent.flops(batch) });
-      }
-      if (event.type === "score") {
-        const loss = losses.reduce((a, b) => a + b, 0) / losses.length;
-        points.push({
-          step: event.step,
-          score: event.scores["accuracy"]!,
-          ...(losses.length && { loss }),
-          ...meter.cost(),
-        });
-        losses.length = 0;
-      }
-    }
+    const config = { kind: "adapt", arm: plan.arm, size: plan.size, learningRate, steps, batchSize: o.batchSize };
+    const record = { config, seeds: { run: seed }, data: {} };
+    await using folder = await openRun(plan.folder, record, { mode: "replace" });
+    for await (const event of train({ ...job, folder, ...(plan.signal && { signal: plan.signal }) }))
+      await ledger.note(event);
   }
   if (!metrics) return undefined; // interrupted
-  await rm(`${plan.folder}/checkpoints`, { recursive: true, force: true });
+  await rm(join(plan.folder, "checkpoints"), { recursive: true, force: true });
   const { trainable } = approach.training(await batches.at(0));
   return {
     arm: plan.arm,
@@ -83,17 +64,38 @@ export async function runArm(o: ResolvedControl, c: Classifying, plan: ArmPlan):
     steps,
     score: metrics["accuracy"]!,
     metrics,
-    points,
+    points: ledger.points,
     cost: meter.cost(),
     peakBytes: peakBytes(),
   };
 }
 
-/** Floating-point operations of a step on a batch, counted once for each program. */
-class Work {
+/** What training had cost at each score. */
+class Ledger {
+  readonly points: Point[] = [];
+  private losses: number[] = [];
   private readonly known = new Map<Training, number>();
-  constructor(private readonly approach: Approach) {}
-  flops(batch: Batch): number {
+  constructor(
+    private readonly approach: Approach,
+    private readonly batches: Batches,
+    private readonly meter: Meter,
+  ) {}
+
+  async note(event: TrainEvent): Promise<void> {
+    if (event.type === "step") {
+      const batch = await this.batches.at(event.step - 1);
+      this.losses.push(event.loss);
+      this.meter.add({ examples: batch.examples, tokens: tokensOf(batch), flops: this.flops(batch) });
+    }
+    if (event.type !== "score") return;
+    const { step, scores } = event;
+    const loss = this.losses.reduce((a, b) => a + b, 0) / this.losses.length;
+    this.points.push({ step, score: scores["accuracy"]!, ...(this.losses.length && { loss }), ...this.meter.cost() });
+    this.losses = [];
+  }
+
+  /** Floating-point operations of a step on a batch, counted once for each program. */
+  private flops(batch: Batch): number {
     const training = this.approach.training(batch);
     const found = this.known.get(training) ?? flops(training.step);
     this.known.set(training, found);

@@ -17,7 +17,6 @@ export interface Fit {
   readonly batches: Batches;
   /** Examples to score on, in order. */
   readonly held: Batches;
-  readonly classes: number;
   readonly learningRate: number;
   readonly steps: number;
   readonly seed: number;
@@ -44,7 +43,7 @@ export function jobOfFit({ approach, options: o, meter, ...f }: Fit): Omit<Job, 
     seed: f.seed,
     async evaluate(session) {
       meter?.pause();
-      const scores = await scoresOf(session, approach.scores, f.held, f.classes);
+      const scores = await scoresOf(session, approach.scores, f.held);
       meter?.resume();
       return scores;
     },
@@ -60,9 +59,8 @@ export async function scoresOf(
   session: Session,
   program: (batch: Batch) => Program,
   held: Batches,
-  classes: number,
 ): Promise<Record<string, number>> {
-  const answers = tally({ accuracy, macroF1: macroF1({ classes }) });
+  const answers = tally({ accuracy, macroF1: macroF1() });
   const losses = tally({ loss });
   for (let i = 0; i < held.perEpoch; i++) {
     const batch = await held.at(i);

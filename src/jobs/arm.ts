@@ -49,7 +49,7 @@ export async function runArm(o: ResolvedControl, c: Classifying, plan: ArmPlan):
     const config = { kind: "adapt", arm: plan.arm, size: plan.size, learningRate, steps, batchSize: o.batchSize };
     const record = { config, seeds: { run: seed }, data: {} };
     await using folder = await openRun(plan.folder, record, { mode: "replace" });
-    for await (const event of train({ ...job, folder, ...(plan.signal && { signal: plan.signal }) }))
+    for await (const event of train({ ...job, keep: 0, folder, ...(plan.signal && { signal: plan.signal }) }))
       await ledger.note(event);
   }
   if (!metrics) return undefined; // interrupted

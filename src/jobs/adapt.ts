@@ -28,7 +28,6 @@ export async function planAdapt(o: ResolvedAdapt): Promise<Planned> {
     const job = jobOfFit({
       ...run,
       approach: c.approach,
-      classes: c.classes,
       options: o,
       engine,
       state: c.state("adapted", o.seed),

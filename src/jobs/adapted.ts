@@ -31,7 +31,7 @@ export interface Trained {
 /** Score, keep the adapter, merge, and write the model. Throws `parity` where the merged model answers differently. */
 export async function finishAdapt(o: ResolvedAdapt, c: Classifying, trained: Trained): Promise<void> {
   const { session, path, test, examples } = trained;
-  const scores = await scoresOf(session, c.approach.scores, test, c.classes);
+  const scores = await scoresOf(session, c.approach.scores, test);
   const { trainable } = c.approach.training(await test.at(0));
   const { labels, validation } = c.labelled;
   const result: AdaptResult = {

@@ -1,10 +1,10 @@
 /** How a method learns to classify: its programs, its batches, its first weights. */
-import { adapt, frontier, methods, type MethodName } from "../adapt/index.js";
+import { adapt, frontier, type MethodName, methods } from "../adapt/index.js";
 import { type Batch, type Batches, classificationBatches, type Example, permutation } from "../data/index.js";
 import { fail, type Nd, nd, type Program, params, Scope, type Tensor } from "../ir/index.js";
 import type { Pooling } from "../models/index.js";
 import { type Rule, type Training, training } from "../optim/index.js";
-import { splitLowRank } from "../passes/index.js";
+import { flops, splitLowRank } from "../passes/index.js";
 import type { Session } from "../runtime/index.js";
 import { headNames, type TextClassification, textClassification } from "../tasks/index.js";
 import type { Model } from "./language-model.js";
@@ -30,8 +30,11 @@ export interface Approach {
   training(batch: Batch): Training;
   /** Outputs `logits` and `losses` of such a batch. */
   scores(batch: Batch): Program;
-  /** Batches of examples; a frozen body's features are computed here, once. */
-  batches(examples: readonly Example[], o: { seed: number; shuffle: boolean; session: Session }): Promise<Batches>;
+  /** Batches of examples; a frozen body's features are computed here, once, and `spent` is told what they cost. */
+  batches(
+    examples: readonly Example[],
+    o: { seed: number; shuffle: boolean; session: Session; spent?: (flops: number) => void },
+  ): Promise<Batches>;
 }
 
 interface Graph extends TextClassification {
@@ -58,14 +61,22 @@ export function approach(model: Model, o: ApproachOptions): Approach {
     leaves: params([any.objective.sum, ...Object.values(any.features.outputs)]),
     training: (batch) => of(batch).training,
     scores: (batch) => of(batch).program,
-    async batches(examples, { seed, shuffle, session }) {
+    async batches(examples, { seed, shuffle, session, spent = () => {} }) {
       const common = { batchSize: o.batchSize, contextLength: model.config.contextLength };
       if (!frozen) return classificationBatches(examples, { ...common, seed, shuffle });
       const texts = classificationBatches(examples, { ...common, seed: 0, shuffle: false });
-      return featureBatches(await featuresOf(texts, examples.length, session, (length) => graph(length).features), {
-        ...common,
-        ...(shuffle && { seed }),
-      });
+      return featureBatches(
+        await featuresOf(texts, {
+          count: examples.length,
+          session,
+          spent,
+          program: (length) => graph(length).features,
+        }),
+        {
+          ...common,
+          ...(shuffle && { seed }),
+        },
+      );
     },
   };
 }
@@ -101,20 +112,24 @@ interface Featured {
   readonly ids: readonly string[];
 }
 
+interface Featuring {
+  readonly count: number;
+  readonly session: Session;
+  readonly spent: (flops: number) => void;
+  program(length: number): Program;
+}
+
 /** What the frozen body makes of each example, in the order of the batches. */
-async function featuresOf(
-  texts: Batches,
-  count: number,
-  session: Session,
-  program: (length: number) => Program,
-): Promise<Featured> {
+async function featuresOf(texts: Batches, { count, session, spent, program }: Featuring): Promise<Featured> {
   const values: Float32Array[] = [];
   const labels: number[] = [];
   const ids: string[] = [];
   for (let i = 0; i < texts.perEpoch; i++) {
     const { feeds, examples, ids: names = [] } = await texts.at(i);
     const { ids: tokens, segments } = feeds as Record<string, Nd>;
-    const out = await session.run(program(tokens!.shape[1]!), { ids: tokens!, segments: segments! });
+    const body = program(tokens!.shape[1]!);
+    const out = await session.run(body, { ids: tokens!, segments: segments! });
+    spent(flops(body));
     const found = Object.values(out);
     if (found.length !== 1) throw fail("internal", `a frozen body gave ${found.length} features`);
     const width = found[0]!.shape[1]!;

@@ -36,7 +36,7 @@ export async function runArm(o: ResolvedControl, c: Classifying, plan: ArmPlan):
   const meter = openMeter();
   const spent = (flops: number) => meter.add({ flops });
   const batches = await approach.batches(plan.examples, { seed, shuffle: true, session, spent });
-  const ledger = new Ledger(approach, batches, meter);
+  const ledger = new Ledger(approach, batches, meter, o.accumulation);
   let metrics: Record<string, number> | undefined;
   const save = async () => {
     meter.pause();
@@ -79,13 +79,16 @@ class Ledger {
     private readonly approach: Approach,
     private readonly batches: Batches,
     private readonly meter: Meter,
+    private readonly accumulation: number,
   ) {}
 
   async note(event: TrainEvent): Promise<void> {
     if (event.type === "step") {
-      const batch = await this.batches.at(event.step - 1);
       this.losses.push(event.loss);
-      this.meter.add({ examples: batch.examples, tokens: tokensOf(batch), flops: this.flops(batch) });
+      for (let part = 0; part < this.accumulation; part++) {
+        const batch = await this.batches.at((event.step - 1) * this.accumulation + part);
+        this.meter.add({ examples: batch.examples, tokens: tokensOf(batch), flops: this.flops(batch) });
+      }
     }
     if (event.type !== "score") return;
     const { step, scores } = event;

@@ -42,7 +42,7 @@ async function evaluateClassifier(o: Resolved): Promise<Record<string, number>> 
   const batches = classificationBatches(examples, { batchSize: o.batchSize, seed: 0, shuffle: false });
   const program = ({ feeds }: { feeds: Readonly<Record<string, Nd>> }) =>
     c.program(...(feeds["ids"]!.shape as [number, number]));
-  return { examples: examples.length, ...(await scoresOf(c.session, program, batches, c.labels.length)) };
+  return { examples: examples.length, ...(await scoresOf(c.session, program, batches)) };
 }
 
 async function evaluateLanguageModel(o: Resolved, base: Base): Promise<Record<string, number>> {

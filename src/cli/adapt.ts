@@ -1,16 +1,33 @@
 /** `plinth adapt`: a pre-trained model made to do a task, and, with `--control`, what its pre-training saved. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { z } from "zod";
+import { z } from "zod";
 import { compare, efficiency, factTables, renderTable, summary, writeReport } from "../evaluate/index.js";
-import { type AdaptResult, type ControlEvent, control, controlOptions, adapt as run } from "../jobs/index.js";
+import {
+  type AdaptResult,
+  adaptLanguage,
+  adaptLanguageOptions,
+  adaptOptions,
+  type ControlEvent,
+  control,
+  controlOptions,
+  adapt as run,
+} from "../jobs/index.js";
 import { type Context, command } from "./command.js";
 import { follow } from "./terminal.js";
 
-type Options = z.output<typeof controlOptions>;
+const options = z.object({
+  ...adaptLanguageOptions.shape,
+  ...controlOptions.shape,
+  task: z
+    .enum(["text-classification", "language-modelling"])
+    .default("text-classification")
+    .describe("what to learn: labels of texts, or to go on with language modelling on your text"),
+});
+type Options = z.output<typeof options>;
 
 export const adapt = command({
-  options: controlOptions,
+  options,
   positional: ["data"],
   examples: [
     {
@@ -19,14 +36,33 @@ export const adapt = command({
     },
     { line: "npx plinth adapt --data my.csv --out runs/mine", why: "your own examples: a column text, a column label" },
     {
+      line: "npx plinth adapt --task language-modelling notes.txt --base runs/first --method lora --out runs/notes",
+      why: "go on with language modelling on your own text",
+    },
+    {
       line: "npx plinth adapt --data my.csv --control --sizes 32 128 512 --out runs/proof",
       why: "what the pre-training saved on them, in labels and in compute",
     },
   ],
-  run: (options, context) => (options.control ? runControl(options, context) : runAdapt(options, context)),
+  run(given, context) {
+    if (given.task === "language-modelling") return runLanguage(taken(adaptLanguageOptions, given), context);
+    return given.control
+      ? runControl(taken(controlOptions, given), context)
+      : runAdapt(taken(adaptOptions, given), context);
+  },
 });
 
-async function runAdapt(options: Options, context: Context): Promise<undefined> {
+/** Of all options, those that one task takes. */
+const taken = <S extends z.ZodObject>(schema: S, given: Options): z.output<S> =>
+  Object.fromEntries(Object.entries(given).filter(([name]) => name in schema.shape)) as z.output<S>;
+
+async function runLanguage(o: z.output<typeof adaptLanguageOptions>, context: Context): Promise<undefined> {
+  const control = { signal: context.interruptible(), note: context.note };
+  const stopped = await follow(adaptLanguage(o, control), context, { label: "adapt" });
+  if (stopped?.reason !== "interrupted") context.print(`the model is in ${join(o.out, "model")}`);
+}
+
+async function runAdapt(options: z.output<typeof adaptOptions>, context: Context): Promise<undefined> {
   const signal = context.interruptible();
   const stopped = await follow(run(options, { signal, note: context.note }), context, { label: "adapting" });
   if (!stopped || stopped.reason === "interrupted") return;
@@ -38,7 +74,7 @@ async function runAdapt(options: Options, context: Context): Promise<undefined> 
   );
 }
 
-async function runControl(options: Options, context: Context): Promise<undefined> {
+async function runControl(options: z.output<typeof controlOptions>, context: Context): Promise<undefined> {
   const signal = context.interruptible();
   for await (const event of control(options, { signal })) {
     context.emit(event);
@@ -60,7 +96,7 @@ export function lineOf(event: Exclude<ControlEvent, { type: "done" }>): string {
   return `${event.done}/${event.of}  ${arm.padEnd(7)} ${size} examples, seed ${seed}: accuracy ${score.toFixed(3)}  (${how})`;
 }
 
-async function report(options: Options, context: Context): Promise<void> {
+async function report(options: z.output<typeof controlOptions>, context: Context): Promise<void> {
   const facts = await compare([options.out]);
   await writeReport(join(options.out, "report.html"), facts);
   for (const table of factTables(facts)) context.print(renderTable(table, { width: context.width }));

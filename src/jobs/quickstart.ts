@@ -95,7 +95,6 @@ async function* pretrained(
     batchSize: 16,
     contextLength: 128,
     minutes: o.minutes,
-    sampleEvery: 0,
     prompt: "a small",
     evaluateBatches: 20,
     ...(o.threads !== undefined && { threads: o.threads }),

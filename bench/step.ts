@@ -7,7 +7,7 @@
  * The two references are read from PLINTH_REFERENCE or ../shared/reference.
  */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -118,8 +118,10 @@ function summary(sizes: readonly number[], times: Readonly<Record<string, number
 
 const load = loadavg()[0]!;
 if (load > 0.5) console.log(`the machine is not idle (load ${load.toFixed(1)}): times will be noisy`);
-const results = await measure();
 const file = path("results/step.json");
+// one model measured again leaves the others' figures
+const before = options.only && existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).results : {};
+const results = { ...before, ...(await measure()) };
 mkdirSync(path("results"), { recursive: true });
 const what =
   "median milliseconds of a step per process, processes taking turns; a ratio below 1 means plinth is faster";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { link, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fail } from "../ir/index.js";
-import { writing } from "../models/index.js";
+import { diskError, writing } from "../models/index.js";
 
 /** Take the lock file at `path`; the result releases it. Throws code run when a living process holds it. */
 export async function lock(path: string): Promise<() => Promise<void>> {
@@ -17,7 +17,7 @@ export async function lock(path: string): Promise<() => Promise<void>> {
         () => true,
         (error: NodeJS.ErrnoException) => {
           if (error.code === "EEXIST") return false;
-          throw error;
+          throw diskError(error, path);
         },
       );
       if (taken) break;

@@ -4,8 +4,8 @@ export { grad } from "./grad/index.js";
 export {
   constant,
   type Dtype,
-  evaluate,
   type Exact,
+  evaluate,
   exact,
   f32,
   i32,
@@ -19,8 +19,8 @@ export {
   Scope,
   type Shape,
   Tensor,
-  trainable,
   type Type,
+  trainable,
 } from "./ir/index.js";
 export { initialise, layerNorm, linear, normal, ones, zeros } from "./nn/index.js";
 export { emit } from "./onnx/index.js";

@@ -1,7 +1,15 @@
 /** plinth: foundation models in TypeScript. Pre-train, adapt, evaluate, and measure what pre-training saved. */
 export { methods } from "./adapt/index.js";
 export { type Config, defineConfig } from "./cli/index.js";
-export { builtIn, type DoctorReport, examine, loadTokenizer, rows, type Tokenizer, trainTokenizer } from "./data/index.js";
+export {
+  builtIn,
+  type DoctorReport,
+  examine,
+  loadTokenizer,
+  rows,
+  type Tokenizer,
+  trainTokenizer,
+} from "./data/index.js";
 export {
   type Curve,
   type Efficiency,

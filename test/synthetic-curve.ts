@@ -13,7 +13,7 @@ export interface Synthetic {
 }
 
 /** Accuracy of a network from scratch after `size` labels. */
-export const learned = (size: number): number => 0.9 * (1 - 1 / (1 + (size / 400) ** 0.6));
+const learned = (size: number): number => 0.9 * (1 - 1 / (1 + (size / 400) ** 0.6));
 
 /** A curve whose multipliers are known. Every evaluation costs 100 steps of a gigaflop each. */
 export function syntheticCurve({

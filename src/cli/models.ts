@@ -5,7 +5,10 @@ import { type AnyFamily, describe, families, parameterCount } from "../models/in
 import { command } from "./command.js";
 
 const options = z.object({
-  family: z.enum(Object.keys(families) as [keyof typeof families]).optional().describe("only this family"),
+  family: z
+    .enum(Object.keys(families) as [keyof typeof families])
+    .optional()
+    .describe("only this family"),
   size: z.number().positive().optional().describe("parameters wanted, such as 3e6: shows what the size dial derives"),
   vocabSize: z.int().positive().default(8192).describe("--size: entries of the vocabulary"),
   contextLength: z.int().positive().default(128).describe("--size: tokens a row may have"),

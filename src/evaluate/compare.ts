@@ -45,7 +45,7 @@ export async function compare(folders: readonly string[], { date = new Date() } 
 }
 
 /** Read one folder. Throws `run`. */
-export async function readCompared(folder: string, name: string = basename(resolve(folder))): Promise<Compared> {
+async function readCompared(folder: string, name: string = basename(resolve(folder))): Promise<Compared> {
   const there = (file: string) =>
     stat(join(folder, file)).then(
       () => true,

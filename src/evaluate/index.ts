@@ -1,5 +1,5 @@
 /** Metrics over a dataset, learning curves, what pre-training saved, and the report that says so. */
-export { type Compared, compare, readCompared, runFacts } from "./compare.js";
+export { type Compared, compare, runFacts } from "./compare.js";
 export {
   type Arm,
   type ArmRun,
@@ -16,7 +16,6 @@ export {
   type Expense,
   efficiency,
   type Payback,
-  rule,
   type SizeResult,
   type Verdict,
 } from "./efficiency.js";
@@ -39,19 +38,17 @@ export {
 export {
   type Answers,
   accuracy,
-  bitsPerByte,
   type Confusion,
   type Losses,
   type LossSums,
   loss,
   type Metric,
   macroF1,
-  perplexity,
   type Tally,
   tally,
 } from "./metrics.js";
 export { factTables } from "./report/tables.js";
-export { reportHtml, writeReport } from "./report.js";
-export { type Bounded, type BoundedRange, type Range, range } from "./statistics.js";
+export { writeReport } from "./report.js";
+export type { Bounded, BoundedRange, Range } from "./statistics.js";
 export { type Column, left, renderTable, right, type Table } from "./table.js";
 export { headline, summary } from "./words.js";

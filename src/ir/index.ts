@@ -22,8 +22,6 @@ export {
   arrayOf,
   type Exact,
   exact,
-  fromBfloat,
-  fromHalf,
   type Nd,
   type NdArray,
   nd,
@@ -46,7 +44,6 @@ export {
 export { inputs, type Program, print, roots, trainable, withRoots } from "./program.js";
 export { Node, nodes, rewrite, Tensor } from "./tensor.js";
 export {
-  bool,
   bytesOf,
   type Dtype,
   dtypes,

@@ -86,7 +86,7 @@ export function toHalf(x: number): number {
 }
 
 /** The number that IEEE half-precision bits stand for. */
-export function fromHalf(bits: number): number {
+function fromHalf(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >>> 10) & 31;
   const mantissa = bits & 0x3ff;
@@ -104,7 +104,7 @@ export function toBfloat(x: number): number {
 }
 
 /** The number that bfloat16 bits stand for. */
-export function fromBfloat(bits: number): number {
+function fromBfloat(bits: number): number {
   scratch.setUint32(0, (bits << 16) >>> 0);
   return scratch.getFloat32(0);
 }

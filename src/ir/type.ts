@@ -18,5 +18,4 @@ export const bytesOf = { f32: 4, f16: 2, bf16: 2, i32: 4, i64: 8, u32: 4, bool: 
 
 export const f32 = (shape: Shape): Type => ({ dtype: "f32", shape });
 export const i32 = (shape: Shape): Type => ({ dtype: "i32", shape });
-export const bool = (shape: Shape): Type => ({ dtype: "bool", shape });
 export const u32 = (shape: Shape): Type => ({ dtype: "u32", shape });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadTokenizer, type Tokenizer } from "../data/index.js";
 import { fail, type Nd, nameOf, type Tensor } from "../ir/index.js";
-import { familyOf, loadWeights, openModelFolder, parametersOf, type PublicConfig } from "../models/index.js";
+import { familyOf, loadWeights, openModelFolder, type PublicConfig, parametersOf } from "../models/index.js";
 import type { Model } from "./language-model.js";
 
 export interface Base extends Model {
@@ -20,7 +20,7 @@ export interface Base extends Model {
 }
 
 /** The folder that a name or a path means. Throws `checkpoint` when there is no model. */
-export function modelPath(given: string): string {
+function modelPath(given: string): string {
   const shipped = fileURLToPath(new URL(`../../models/${given}`, import.meta.url));
   const places = [given, join(given, "model"), ...(/^[\w-]+$/.test(given) ? [shipped] : [])];
   const found = places.find((path) => existsSync(join(path, "config.json")));

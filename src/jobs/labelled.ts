@@ -46,7 +46,7 @@ export interface Labelled {
 const splits = ["train", "validation", "test"] as const;
 
 /** The rows of every side. */
-export async function splitRows(o: LabelledOptions): Promise<Record<Split, Row[]>> {
+async function splitRows(o: LabelledOptions): Promise<Record<Split, Row[]>> {
   const sides: Record<Split, Row[]> = { train: [], validation: [], test: [] };
   const add = async (side: Split | undefined, sources: readonly string[]) => {
     for (const source of sources) {

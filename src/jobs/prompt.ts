@@ -19,7 +19,7 @@ export interface Written {
 }
 
 /** The ids a model is given: an empty prompt is the token that begins a text. */
-export async function promptIds(tokenizer: Tokenizer, prompt: string, begins: boolean): Promise<number[]> {
+async function promptIds(tokenizer: Tokenizer, prompt: string, begins: boolean): Promise<number[]> {
   const { bos, eos } = tokenizer.special;
   const start = bos ?? eos;
   const ids = [...(await tokenizer.encode(prompt))];

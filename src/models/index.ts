@@ -1,5 +1,5 @@
 /** Model families, and their files in the public formats. */
-export { type BertConfig, bertConfig } from "./bert.js";
+export type { BertConfig } from "./bert.js";
 export { diskError, freeBytes, makeFolder, replaceFile, requireSpace, syncFolder, writing } from "./durable.js";
 export { type AnyFamily, families, familyOf, presetNamed } from "./families.js";
 export {

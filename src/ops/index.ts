@@ -1,7 +1,7 @@
 /** The op table, and the methods it installs on tensors. */
 import "./methods.js";
 
-export { geluErf, gelu, logSoftmax, silu, softmax } from "./activation.js";
+export { gelu, geluErf, logSoftmax, silu, softmax } from "./activation.js";
 export { attention, rotary } from "./attention.js";
 export { broadcast } from "./broadcast.js";
 export { add, detach, mul, neg, where } from "./elementwise.js";

@@ -1,7 +1,7 @@
 /** Matrix products. */
 import { type Emitter, fail, type Op, op, type Shape, show, size, type Tensor, type Type } from "../ir/index.js";
-import { broadcast, expanded, indices, strides, sameDtype } from "./broadcast.js";
-import { mul, lift } from "./elementwise.js";
+import { broadcast, expanded, indices, sameDtype, strides } from "./broadcast.js";
+import { lift, mul } from "./elementwise.js";
 import { reshape, transpose } from "./shape.js";
 
 /** Either side may be read transposed, and the product scaled, without a copy. */

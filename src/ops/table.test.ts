@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { cases, feeds, graph, uniform } from "../../test/samples.js";
-import { constant, evaluate, type Exact, isFloat, size, type Tensor } from "../ir/index.js";
 import { grad } from "../grad/index.js";
+import { constant, type Exact, evaluate, isFloat, size, type Tensor } from "../ir/index.js";
 import { table } from "./index.js";
 
 const named = (xs: readonly Exact[]) => new Map(xs.map((x, i): [string, Exact] => [`x${i}`, x]));

@@ -15,7 +15,7 @@ import {
 export const flops = (p: Program): number => nodes(roots(p)).reduce((total, node) => total + nodeFlops(node), 0);
 
 /** Floating-point operations of one node: the op's own count, or one for each output element. */
-export function nodeFlops({ op, inputs, types, attrs }: Node): number {
+function nodeFlops({ op, inputs, types, attrs }: Node): number {
   if (!inputs.length) return 0;
   const known = op.cost?.(
     inputs.map((t) => t.type),
@@ -28,7 +28,7 @@ export function nodeFlops({ op, inputs, types, attrs }: Node): number {
 const bytes = (t: Type): number => size(t.shape) * bytesOf[t.dtype];
 
 /** Bytes that a program's nodes read and write, were none of them fused. */
-export const traffic = (p: Program): number =>
+const traffic = (p: Program): number =>
   nodes(roots(p)).reduce((total, { inputs, types }) => {
     const moved = [...inputs.map((t) => t.type), ...types].reduce((n, t) => n + bytes(t), 0);
     return total + (inputs.length ? moved : 0);

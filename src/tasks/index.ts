@@ -1,7 +1,6 @@
 /** Tasks: what to learn from examples. */
 export { type LanguageModelling, type LanguageModellingSizes, languageModelling } from "./language-modelling.js";
 export {
-  classified,
   headNames,
   type TextClassification,
   type TextClassificationSizes,

@@ -40,7 +40,7 @@ export function textClassification<C extends ModelSizes>(
 }
 
 /** The head alone, on features f32 [B D] that a frozen body gave. */
-export function classified(p: Scope, features: Tensor, classes: number): TextClassification {
+function classified(p: Scope, features: Tensor, classes: number): TextClassification {
   const [batch] = features.dims("B D");
   const logits = linear(p.at("classifier"), features, classes, { init: normal(0.02) });
   const [losses] = crossEntropy(logits, input("labels", i32([batch])));

@@ -15,6 +15,7 @@ export async function shareEngine(engine: Engine, state: State, threads: number 
     read: (name) => session.read(name),
     write: (name, value) => session.write(name, value),
     names: () => session.names(),
+    ...(session.undo && { undo: () => session.undo!() }),
     // the lender closes it
     [Symbol.asyncDispose]: async () => {},
   };

@@ -80,8 +80,15 @@ const answers = {
       ...(threads ? { intraOpNumThreads: threads } : {}),
       graphOptimizationLevel: "all",
       logSeverityLevel: 4,
-      // a vanishing gradient in denormal numbers is tens of times slower and no more exact
-      extra: { session: { set_denormal_as_zero: "1" } },
+      extra: {
+        session: {
+          // a vanishing gradient in denormal numbers is tens of times slower and no more exact
+          set_denormal_as_zero: "1",
+          // a thread out of work looks for more for this long before it sleeps; by default, for as long as a step
+          // takes, which on a shared machine is time that nobody else gets
+          intra_op: { spin_duration_us: "100" },
+        },
+      },
     });
     programs.set(id, { session, load });
   },

@@ -13,20 +13,21 @@ const share = z.number().min(0).max(0.9);
 /** Options of the BERT family; the defaults are BERT's, without dropout. */
 export const bertConfig = z
   .strictObject({
-    vocabSize: count,
-    contextLength: count,
-    layers: count,
-    heads: count,
-    hiddenSize: count,
-    /** Width of the MLP: 4 × hiddenSize when absent. */
-    intermediateSize: count.optional(),
-    /** `gelu` is the exact one, `geluTanh` its approximation. */
-    activation: z.enum(["gelu", "geluTanh", "relu"]).default("gelu"),
-    tokenTypes: count.default(2),
-    dropout: share.default(0),
-    attentionDropout: share.default(0),
-    epsilon: z.number().positive().default(1e-12),
-    initialDeviation: z.number().positive().default(0.02),
+    vocabSize: count.describe("entries of the vocabulary"),
+    contextLength: count.describe("tokens a row may have"),
+    layers: count.describe("blocks of attention and MLP"),
+    heads: count.describe("attention heads; hiddenSize is a multiple of them"),
+    hiddenSize: count.describe("width: numbers that stand for a token"),
+    intermediateSize: count.optional().describe("width of the MLP: 4 × hiddenSize if absent"),
+    activation: z
+      .enum(["gelu", "geluTanh", "relu"])
+      .default("gelu")
+      .describe("nonlinearity of the MLP; gelu is the exact one, geluTanh its approximation"),
+    tokenTypes: count.default(2).describe("kinds of token: the first and the second text of a pair"),
+    dropout: share.default(0).describe("share of the numbers dropped in training"),
+    attentionDropout: share.default(0).describe("the same for attention probabilities"),
+    epsilon: z.number().positive().default(1e-12).describe("added to the variance in norms"),
+    initialDeviation: z.number().positive().default(0.02).describe("standard deviation of the first weights"),
   })
   .refine((c) => c.hiddenSize % c.heads === 0, { error: "hiddenSize must be a multiple of heads", path: ["heads"] });
 export type BertConfig = z.infer<typeof bertConfig>;

@@ -13,23 +13,23 @@ const share = z.number().min(0).max(0.9);
 /** Options of the GPT family; the defaults are GPT-2's. */
 export const gptConfig = z
   .strictObject({
-    vocabSize: count,
-    contextLength: count,
-    layers: count,
-    heads: count,
-    hiddenSize: count,
-    /** Width of the MLP: 4 × hiddenSize when absent, 8/3 × for SwiGLU (the same number of weights). */
-    intermediateSize: count.optional(),
-    activation: z.enum(["gelu", "swiglu"]).default("gelu"),
-    norm: z.enum(["layerNorm", "rmsNorm"]).default("layerNorm"),
-    positions: z.enum(["learned", "rotary"]).default("learned"),
-    rotaryBase: z.number().positive().default(10_000),
-    /** Whether the output layer is the token embedding. */
-    tied: z.boolean().default(true),
-    dropout: share.default(0),
-    attentionDropout: share.default(0),
-    epsilon: z.number().positive().default(1e-5),
-    initialDeviation: z.number().positive().default(0.02),
+    vocabSize: count.describe("entries of the vocabulary"),
+    contextLength: count.describe("tokens a row may have"),
+    layers: count.describe("blocks of attention and MLP"),
+    heads: count.describe("attention heads; hiddenSize is a multiple of them"),
+    hiddenSize: count.describe("width: numbers that stand for a token"),
+    intermediateSize: count
+      .optional()
+      .describe("width of the MLP: 4 × hiddenSize if absent, 8/3 × for swiglu, which has as many weights then"),
+    activation: z.enum(["gelu", "swiglu"]).default("gelu").describe("nonlinearity of the MLP"),
+    norm: z.enum(["layerNorm", "rmsNorm"]).default("layerNorm").describe("normalisation in front of each part"),
+    positions: z.enum(["learned", "rotary"]).default("learned").describe("how a token knows its place"),
+    rotaryBase: z.number().positive().default(10_000).describe("rotary: the longest wavelength, in tokens over 2π"),
+    tied: z.boolean().default(true).describe("the output layer is the token embedding"),
+    dropout: share.default(0).describe("share of the numbers dropped in training"),
+    attentionDropout: share.default(0).describe("the same for attention probabilities"),
+    epsilon: z.number().positive().default(1e-5).describe("added to the variance in norms"),
+    initialDeviation: z.number().positive().default(0.02).describe("standard deviation of the first weights"),
   })
   .refine((c) => c.hiddenSize % c.heads === 0, { error: "hiddenSize must be a multiple of heads", path: ["heads"] })
   .refine((c) => c.positions !== "rotary" || (c.hiddenSize / c.heads) % 2 === 0, {

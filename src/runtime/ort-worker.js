@@ -84,8 +84,8 @@ const answers = {
         session: {
           // a vanishing gradient in denormal numbers is tens of times slower and no more exact
           set_denormal_as_zero: "1",
-          // a thread out of work looks for more for this long before it sleeps; by default, for as long as a step
-          // takes, which on a shared machine is time that nobody else gets
+          // a thread out of work looks for more for this long before it sleeps; by default it hardly ever sleeps within a
+          // step, which on a shared machine is time that nobody else gets
           intra_op: { spin_duration_us: "100" },
         },
       },

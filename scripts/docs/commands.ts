@@ -9,6 +9,13 @@ import { code, join, table } from "./markdown.js";
 const load = (name: keyof typeof commands) => commands[name].load() as Promise<unknown> as Promise<Command>;
 const names = Object.keys(commands) as (keyof typeof commands)[];
 
+/** A section for each command, one after the other: the loader mixes up modules that are imported at once. */
+async function sections(write: (name: keyof typeof commands) => Promise<string>): Promise<string[]> {
+  const written: string[] = [];
+  for (const name of names) written.push(await write(name));
+  return written;
+}
+
 const usual = ({ node, required }: Flag) => {
   if (required) return "required";
   return node.default === undefined || JSON.stringify(node.default) === "[]" ? "" : code(JSON.stringify(node.default));
@@ -34,7 +41,6 @@ async function commandSection(name: keyof typeof commands): Promise<string> {
 
 /** Every command. */
 export async function commandsPage(): Promise<string> {
-  const sections = await Promise.all(names.map(commandSection));
   const codes = table(
     ["exit code", "meaning"],
     [
@@ -48,20 +54,16 @@ export async function commandsPage(): Promise<string> {
     ["option", "what it is"],
     Object.entries(common).map(([flag, help]) => [code(flag), help]),
   );
-  return join("# Commands", "Options of every command:", everywhere, codes, ...sections);
+  const written = await sections(commandSection);
+  return join("# Commands", "Options of every command:", everywhere, codes, ...written);
 }
 
 /** Every key of a configuration file. */
 export async function configurationPage(): Promise<string> {
-  const sections = await Promise.all(
-    names.map(async (name) => {
-      const flags = flagsOf(describeSchema((await load(name)).options));
-      return join(
-        `## ${name}`,
-        flags.length ? table(["key", "value", "default", "what it is"], optionRows(flags)) : "",
-      );
-    }),
-  );
+  const written = await sections(async (name) => {
+    const flags = flagsOf(describeSchema((await load(name)).options));
+    return join(`## ${name}`, flags.length ? table(["key", "value", "default", "what it is"], optionRows(flags)) : "");
+  });
   const intro =
     "A configuration file has one section a command, with the options of that command under their names. Flags win over " +
     "the file, the file over the defaults. `plinth.config.ts`, `.js`, `.yaml` or `.json` in the current folder is read " +
@@ -87,5 +89,5 @@ export async function configurationPage(): Promise<string> {
     "Where an option takes data: a file, a folder, a glob in quotes, or a built-in source. Files may also end in `.gz` or `.zst`.",
     sources,
   );
-  return join("# Configuration", intro, example, ...sections, data);
+  return join("# Configuration", intro, example, ...written, data);
 }

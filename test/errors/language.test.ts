@@ -1,23 +1,10 @@
 /** What the language says when sizes, types or names do not fit: every message once. */
 import { expect, test } from "vitest";
 import { grad } from "../../src/grad/index.js";
-import { constant, evaluate, f32, fail, i32, input, nd, PlinthError, param, Scope, u32 } from "../../src/ir/index.js";
+import { constant, evaluate, f32, fail, i32, input, nd, param, Scope, u32 } from "../../src/ir/index.js";
 import * as o from "../../src/ops/index.js";
 import { type ScheduleOptions, schedule } from "../../src/optim/index.js";
-
-/** The messages of some refusals, with the code in front. */
-function said(refusals: readonly (() => unknown)[]): string {
-  const messages = refusals.map((refusal) => {
-    try {
-      refusal();
-    } catch (error) {
-      if (error instanceof PlinthError) return `[${error.code}] ${error.message}`;
-      throw error;
-    }
-    throw new Error(`not refused: ${refusal}`);
-  });
-  return messages.join("\n");
-}
+import { said } from "./said.js";
 
 const x = input("x", f32([2, 3]));
 const y = input("y", f32([4, 3]));
@@ -30,9 +17,9 @@ test("an error says what, where and what to do", () => {
   expect(fail("shape", "what", "do this", "here").message).toBe("what\n  at here\n  help: do this");
 });
 
-test("ops name their operands and the sizes that differ", () => {
+test("ops name their operands and the sizes that differ", async () => {
   expect(
-    said([
+    await said([
       () => x.add(y),
       () => x.add(whole),
       () => o.where(x, x, x),
@@ -74,10 +61,10 @@ test("ops name their operands and the sizes that differ", () => {
   `);
 });
 
-test("ops of a network say which input has the wrong form", () => {
+test("ops of a network say which input has the wrong form", async () => {
   const q = input("q", f32([1, 2, 3, 4]));
   expect(
-    said([
+    await said([
       () => x.gather(x),
       () => constant(1, f32([])).gather(whole),
       () => o.scatterAdd(x, whole, y),
@@ -103,12 +90,12 @@ test("ops of a network say which input has the wrong form", () => {
   `);
 });
 
-test("leaves and values say what they hold and what was given", () => {
+test("leaves and values say what they hold and what was given", async () => {
   const scope = new Scope();
   scope.at("h").param("weight", [2], zeros);
   const fed = (name: string, shape: number[]) => new Map([[name, { shape, data: new Float64Array(6) }]]);
   expect(
-    said([
+    await said([
       () => nd("f32", [2, 2], [1, 2, 3]),
       () => constant([1, 2, 3], f32([2])),
       () => scope.at("h").param("weight", [2], zeros),
@@ -138,10 +125,10 @@ test("leaves and values say what they hold and what was given", () => {
   `);
 });
 
-test("a schedule says which number is out of range", () => {
+test("a schedule says which number is out of range", async () => {
   const base: ScheduleOptions = { kind: "cosine", learningRate: 1e-3, steps: 10 };
   expect(
-    said([
+    await said([
       () => schedule({ ...base, kind: "cosin" as never }),
       () => schedule({ ...base, learningRate: -1 }),
       () => schedule({ ...base, warmupSteps: 11 }),

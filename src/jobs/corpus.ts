@@ -17,6 +17,7 @@ import {
   trainTokenizer,
 } from "../data/index.js";
 import { fail } from "../ir/index.js";
+import { makeFolder } from "../models/index.js";
 
 export interface CorpusOptions {
   readonly data: readonly string[];
@@ -44,9 +45,10 @@ export interface Corpus extends Disposable {
 
 type Part = "train" | "validation";
 
-/** Open a corpus. Throws "source", "data" and "tokenizer" as the sources and the tokeniser do. */
+/** Open a corpus. Throws "source", "data" and "tokenizer" as the sources and the tokeniser do, and "disk" before anything is read. */
 export async function openCorpus(o: CorpusOptions): Promise<Corpus> {
   const cache = join(dirname(o.out), ".cache");
+  await makeFolder(cache);
   const made = await fingerprint(o.data, { text: o.text });
   const read = (part: Part) => partOf(o, part);
   const tokenizer = await tokenizerOf(o, cache, `${made} ${o.validationShare} ${o.validation?.join()}`, () =>

@@ -1,6 +1,7 @@
 /** Training a language model, whatever it starts from: the parts that pre-training and adapting share. */
+import { freemem } from "node:os";
 import type { CorpusBatches } from "../data/index.js";
-import { nameOf, params, type Tensor, type Type } from "../ir/index.js";
+import { bytesOf, fail, nameOf, params, size, type Tensor, type Type } from "../ir/index.js";
 import { type Training, training } from "../optim/index.js";
 import { flops } from "../passes/index.js";
 import type { Engine, Session, State } from "../runtime/index.js";
@@ -44,31 +45,42 @@ export async function openLanguageRun(
 ): Promise<LanguageRun> {
   const { tokenizer } = corpus;
   const data = await batchesOf(model, corpus.train, tokenizer, { ...o, shuffle: true });
-  const held = await batchesOf(model, corpus.validation, tokenizer, { ...o, shuffle: false }).catch((error) => {
-    data.close();
-    throw error;
-  });
-  const plain = await objectiveOf(model, data, { training: dropsOut(model) });
-  const rewrite = adaptation([plain.objective.sum]);
-  const objective = await objectiveOf(model, data, { training: dropsOut(model), rewrite });
-  const measured = await objectiveOf(model, held, { training: false, rewrite });
-  const { bytes, tokens } = corpus.validation.header;
-  const bytesPerToken = model.family.objective === "causal" ? bytes / tokens : undefined;
-  return {
-    model,
-    corpus,
-    data,
-    held,
-    weights: params([plain.objective.sum]),
-    rewrite,
-    objective,
-    learning: training(objective.objective, ruleOf(o), { clip: o.clip, decays: model.family.decays }),
-    evaluate: scorer(measured, held, { most: o.evaluateBatches, bytesPerToken }),
-    [Symbol.dispose]() {
-      data.close();
-      held.close();
-    },
+  const open = [data];
+  const close = () => {
+    for (const batches of open) batches.close();
   };
+  try {
+    const held = await batchesOf(model, corpus.validation, tokenizer, { ...o, shuffle: false });
+    open.push(held);
+    const plain = await objectiveOf(model, data, { training: dropsOut(model) });
+    const weights = params([plain.objective.sum]);
+    requireWeights(weights);
+    const rewrite = adaptation([plain.objective.sum]);
+    const objective = await objectiveOf(model, data, { training: dropsOut(model), rewrite });
+    const measured = await objectiveOf(model, held, { training: false, rewrite });
+    const learning = training(objective.objective, ruleOf(o), { clip: o.clip, decays: model.family.decays });
+    const { bytes, tokens } = corpus.validation.header;
+    const bytesPerToken = model.family.objective === "causal" ? bytes / tokens : undefined;
+    const evaluate = scorer(measured, held, { most: o.evaluateBatches, bytesPerToken });
+    return { model, corpus, data, held, weights, rewrite, objective, learning, evaluate, [Symbol.dispose]: close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/** Throws `memory` when the weights alone do not fit: looked at first, since what the optimiser remembers is made next. */
+function requireWeights(weights: readonly Tensor[]): void {
+  // a copy of ours and one of the session's
+  const needed = 2 * weights.reduce((sum, { shape, dtype }) => sum + size(shape) * bytesOf[dtype], 0);
+  const available = process.availableMemory?.() ?? freemem();
+  if (needed <= available) return;
+  const [wanted, there] = [needed, available].map((n) => `${(n / 1e9).toFixed(1)} GB`);
+  throw fail(
+    "memory",
+    `the model's weights would need ${wanted} of memory, ${there} are available`,
+    "use a smaller model",
+  );
 }
 
 /** Throws `memory` or `disk` when the run is predicted not to fit, before any weight is made. */

@@ -103,7 +103,7 @@ function stateOf({ o, run, weights }: Adapting): Map<string, Nd> {
 async function scoresBefore({ o, run, engine }: Adapting, state: State): Promise<Scores> {
   const first = new Map([...state].filter(([name]) => !run.learning.state.has(name)));
   await using session = await engine.open(first, o.threads === undefined ? {} : { threads: o.threads });
-  return run.evaluate(session);
+  return await run.evaluate(session);
 }
 
 /** What run.json says; a run is resumed only with the same. */

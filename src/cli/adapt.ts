@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { compare, efficiency, factTables, renderTable, summary, writeReport } from "../evaluate/index.js";
 import {
+  type AdaptLanguageResult,
   type AdaptResult,
   adaptLanguage,
   adaptLanguageOptions,
@@ -19,6 +20,12 @@ import { follow } from "./terminal.js";
 const options = z.object({
   ...adaptLanguageOptions.shape,
   ...controlOptions.shape,
+  // each task has a default of its own, and gives way to --steps
+  epochs: z
+    .number()
+    .positive()
+    .optional()
+    .describe("passes over the data; 12 of labelled texts and 3 of text if absent"),
   task: z
     .enum(["text-classification", "language-modelling"])
     .default("text-classification")
@@ -59,7 +66,11 @@ const taken = <S extends z.ZodObject>(schema: S, given: Options): z.output<S> =>
 async function runLanguage(o: z.output<typeof adaptLanguageOptions>, context: Context): Promise<undefined> {
   const control = { signal: context.interruptible(), note: context.note };
   const stopped = await follow(adaptLanguage(o, control), context, { label: "adapt" });
-  if (stopped?.reason !== "interrupted") context.print(`the model is in ${join(o.out, "model")}`);
+  if (!stopped || stopped.reason === "interrupted") return;
+  const { before, after } = JSON.parse(await readFile(join(o.out, "results.json"), "utf8")) as AdaptLanguageResult;
+  const change = (name: string) => `${name} ${before[name]!.toPrecision(4)} before, ${after[name]!.toPrecision(4)} now`;
+  context.print(`on held-out text: ${Object.keys(after).map(change).join("; ")}`);
+  context.print(`the model is in ${join(o.out, "model")}`);
 }
 
 async function runAdapt(options: z.output<typeof adaptOptions>, context: Context): Promise<undefined> {

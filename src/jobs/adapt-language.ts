@@ -69,7 +69,11 @@ async function planOf(a: Adapting): Promise<Omit<Planned, keyof AsyncDisposable>
   const { o, run, engine } = a;
   await requireRoom(run, o);
   const state = stateOf(a);
-  const steps = await stepsOf(run, o, { engine, state, otherwise: Math.max(100, 3 * run.data.perEpoch) });
+  const steps = await stepsOf(run, o, {
+    engine,
+    state,
+    otherwise: Math.max(100, Math.ceil((3 * run.data.perEpoch) / o.accumulation)),
+  });
   const learningRate = o.learningRate ?? methods[o.method].learningRate.value;
   let known: Promise<Scores> | undefined;
   const before = () => {

@@ -46,9 +46,19 @@ export async function maskedBatches(tokens: Tokens, o: MaskedOptions): Promise<M
       "a masked model needs a tokeniser with [CLS], [SEP] and [MASK]",
       "train one of kind wordpiece",
     );
+  const ordinary = Array.from({ length: o.tokenizer.vocabSize }, (_, id) => id).filter(
+    (id) => !o.tokenizer.isSpecial(id),
+  );
+  if (!ordinary.length)
+    throw fail(
+      "tokenizer",
+      "every entry of the vocabulary is a special token: there are no words",
+      "give more text, or train a larger vocabulary",
+    );
   const rate = o.rate ?? 0.15;
   if (!(rate > 0 && rate < 1)) throw fail("config", `a masking rate of ${rate} is not between 0 and 1`);
   const packing = await pack(tokens, { length: o.contextLength, overhead: 2 });
+  const disguised = { ...o, ordinary };
   const shown = { cls, sep, pad: o.tokenizer.special.pad ?? 0 };
   const [B, T] = [o.batchSize, o.contextLength];
   const share = o.places === "expected" ? Math.min(1, packing.filled * 1.08) : 1;
@@ -73,7 +83,7 @@ export async function maskedBatches(tokens: Tokens, o: MaskedOptions): Promise<M
         places.data[used] = i;
         labels.data[used] = ids.data[i]!;
         weights.data[used++] = 1;
-        ids.data[i] = disguise(ids.data[i]!, mask, o, rng);
+        ids.data[i] = disguise(ids.data[i]!, mask, disguised, rng);
       }
     }
     return { feeds: { ids, segments, positions, places, labels, weights }, tokens: used, examples };
@@ -132,13 +142,15 @@ function choose(words: number[][], rate: number, rng: Random): number[] {
   return chosen.sort((a, b) => a - b);
 }
 
-function disguise(id: number, mask: number, o: MaskedOptions, rng: Random): number {
+interface Disguise extends Pick<MaskedOptions, "masked" | "randomised"> {
+  /** Ids that a random token is drawn from. */
+  readonly ordinary: readonly number[];
+}
+
+function disguise(id: number, mask: number, o: Disguise, rng: Random): number {
   const draw = rng.uniform();
   const masked = o.masked ?? 0.8;
   if (draw < masked) return mask;
   if (draw >= masked + (o.randomised ?? 0.1)) return id;
-  for (;;) {
-    const other = rng.below(o.tokenizer.vocabSize);
-    if (!o.tokenizer.isSpecial(other)) return other;
-  }
+  return o.ordinary[rng.below(o.ordinary.length)]!;
 }

@@ -1,4 +1,4 @@
-/** What a program costs before it runs: floating-point operations, bytes moved, memory held at once. */
+/** What a program costs before it runs: floating-point operations, and memory held at once. */
 import {
   bytesOf,
   isConstant,
@@ -26,13 +26,6 @@ function nodeFlops({ op, inputs, types, attrs }: Node): number {
 }
 
 const bytes = (t: Type): number => size(t.shape) * bytesOf[t.dtype];
-
-/** Bytes that a program's nodes read and write, were none of them fused. */
-const traffic = (p: Program): number =>
-  nodes(roots(p)).reduce((total, { inputs, types }) => {
-    const moved = [...inputs.map((t) => t.type), ...types].reduce((n, t) => n + bytes(t), 0);
-    return total + (inputs.length ? moved : 0);
-  }, 0);
 
 /** The most bytes of values alive at once when nodes run in order, leaves and constants apart: an upper bound on activations. */
 export function peakBytes(p: Program): number {

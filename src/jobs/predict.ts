@@ -89,10 +89,10 @@ export async function openClassifier(o: {
 /** Labels of texts, in order. Throws `checkpoint` and `labels` for a model that cannot classify, `data` for an empty text. */
 export async function* predict(given: PredictOptions): AsyncGenerator<Prediction> {
   const o = optionsOf(predictOptions, given);
-  await using c = await openClassifier(o);
   const found: Row[] = o.texts.map((text, i) => ({ at: `text ${i + 1}`, fields: { [o.text]: text } }));
   for (const source of o.data) for await (const row of rows(source, { text: o.text })) found.push(row);
   if (!found.length) throw fail("usage", "there is nothing to classify", "give a text, or --data with a file");
+  await using c = await openClassifier(o);
   for (let from = 0; from < found.length; from += o.batchSize)
     yield* predictBatch(c, found.slice(from, from + o.batchSize), o);
 }

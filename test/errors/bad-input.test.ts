@@ -1,5 +1,5 @@
 /** Every bad input a user can give a command: one clear error with file, line and what to do, exit code 2. */
-import { copyFileSync, cpSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { main } from "../../src/cli/index.js";
@@ -52,6 +52,8 @@ beforeAll(async () => {
     "long.jsonl": jsonl([...texts, { text: "word ".repeat(400), label: "cat" }]),
     "one-label.jsonl": jsonl(texts.map(({ text }) => ({ text, label: "cat" }))),
     "data.xlsx": "PK",
+    "two.jsonl": jsonl(texts.slice(0, 2)),
+    "three.jsonl": jsonl(texts.slice(0, 3)),
   };
   for (const [name, content] of Object.entries(files)) writeFileSync(at(name), content);
   const made = await plinth(`pretrain @good.jsonl --family bert ${small} --out @base --validation-share 0.3`);
@@ -112,6 +114,9 @@ test("data that does not hold what is asked of it", async () => {
     await refused("adapt @long.jsonl --base @base --out @refused"),
     await refused("adapt @one-label.jsonl --base @base --out @refused"),
     await refused("adapt @good.jsonl --examples 1000 --base @base --out @refused"),
+    await refused("adapt @one-label.jsonl --allow one-label --base @base --out @refused"),
+    await refused("adapt @three.jsonl --base @base --out @refused"),
+    await refused(`pretrain @two.jsonl --family bert ${small} --out @refused`),
   ];
   expect(said.join("\n\n")).toMatchInlineSnapshot(`
     "plinth: there is no column "body"
@@ -142,7 +147,16 @@ test("data that does not hold what is asked of it", async () => {
       help: there is nothing to tell apart; what is known and accepted can be allowed: --allow one-label
 
     plinth: 1000 examples were asked for, there are 41
-      help: ask for fewer"
+      help: ask for fewer
+
+    plinth: every training example has the label "cat"
+      help: there must be two labels or more
+
+    plinth: no examples are left for validation
+      help: give more data, or name --validation and --test
+
+    plinth: no text is left to validate on
+      help: name --validation, or raise --validation-share"
   `);
 });
 
@@ -153,15 +167,19 @@ test("models that are not there, cut short, foreign, or do not fit", async () =>
   };
   truncateSync(join(copy("cut"), "model.safetensors"), 3000);
   writeFileSync(join(copy("foreign"), "model.safetensors"), "not weights at all, but a text");
+  const labelled = copy("labelled");
   const other = copy("other");
   const config = JSON.parse(readFileSync(join(other, "config.json"), "utf8"));
   writeFileSync(join(other, "config.json"), JSON.stringify({ ...config, vocab_size: 12 }));
+  writeFileSync(join(labelled, "config.json"), JSON.stringify({ ...config, id2label: { 0: "cat", 1: "dog" } }));
   writeFileSync(join(copy("unknown"), "config.json"), JSON.stringify({ ...config, model_type: "t5" }));
   const said: string[] = [];
   for (const base of ["@none", "@cut", "@foreign", "@other", "@unknown"])
     said.push(await refused(`adapt @good.jsonl --base ${base} --out @refused`));
+  said.push(await refused("predict --model @base"));
   said.push(await refused("predict a --model @base"));
-  said.push(await refused("generate a --model @base"));
+  said.push(await refused("generate --model @base"));
+  said.push(await refused("predict --model @labelled a"));
   expect(said.join("\n\n")).toMatchInlineSnapshot(`
     "plinth: there is no model at none
       help: name a model folder, a run that finished, or plinth-tiny-en, which travels with plinth
@@ -179,12 +197,19 @@ test("models that are not there, cut short, foreign, or do not fit", async () =>
     plinth: config.json: model_type "t5" is not one plinth has
       help: supported: gpt2, bert
 
+    plinth: there is nothing to classify
+      help: give a text, or --data with a file
+
     plinth: base is no classifier: its config.json has no labels
       help: adapt it first: npx plinth adapt --help
 
-    plinth: unexpected "a"
-      at plinth generate
-      help: values follow a flag: --name value"
+    plinth: a bert model fills in masked words and cannot write on
+      help: generate with a gpt model
+
+    plinth: labelled does not fit the model (39 tensors wanted, 37 found)
+      missing: classifier.weight
+      missing: classifier.bias
+      help: use the configuration that these weights were trained with"
   `);
 });
 
@@ -192,6 +217,13 @@ test("runs that cannot be written or gone on with", async () => {
   copyFileSync(at("good.jsonl"), at("file"));
   mkdirSync(at("damaged"));
   writeFileSync(at("damaged/run.json"), "{");
+  const record = JSON.parse(readFileSync(at("base/run.json"), "utf8"));
+  mkdirSync(at("other-kind"));
+  writeFileSync(at("other-kind/run.json"), JSON.stringify({ ...record, config: { kind: "dance" } }));
+  cpSync(at("base"), at("foreign-run"), { recursive: true });
+  rmSync(at("foreign-run/checkpoints"), { recursive: true });
+  mkdirSync(at("foreign-run/checkpoints"));
+  copyFileSync(at("base/model/model.safetensors"), at("foreign-run/checkpoints/step-00000001.safetensors"));
   const said = [
     await refused(`pretrain @good.jsonl --family bert ${small} --out @base`),
     await refused(
@@ -201,6 +233,8 @@ test("runs that cannot be written or gone on with", async () => {
     await refused(`pretrain @good.jsonl --family bert ${small} --out @file/run`),
     await refused(`pretrain @good.jsonl --family bert --epochs 1 ${small} --out @refused`),
     await refused("verify-resume @none"),
+    await refused("verify-resume @other-kind"),
+    await refused(`pretrain @good.jsonl --family bert ${small} --out @foreign-run --validation-share 0.3 --resume`),
   ];
   expect(said.join("\n\n")).toMatchInlineSnapshot(`
     "plinth: this folder already holds a run
@@ -223,7 +257,15 @@ test("runs that cannot be written or gone on with", async () => {
 
     plinth: this folder holds no run
       at none
-      help: name a folder with a run.json in it"
+      help: name a folder with a run.json in it
+
+    plinth: runs of kind "dance" cannot be taken again
+      at other-kind
+      help: those can: adapt text-classification, pretrain, adapt language-modelling
+
+    plinth: no checkpoint of this run can be used: foreign-run/checkpoints/step-00000001.safetensors is not a checkpoint of this version
+      at foreign-run/checkpoints
+      help: start the run again in another folder"
   `);
 });
 

@@ -14,6 +14,7 @@ import {
   trainTokenizer,
   writeShards,
 } from "../../src/data/index.js";
+import { readError } from "../../src/data/text.js";
 import { accuracy, efficiency, readCurve, writeCurve } from "../../src/evaluate/index.js";
 import { bitsPerByte, loss } from "../../src/evaluate/metrics.js";
 import { nd, param } from "../../src/ir/index.js";
@@ -111,6 +112,33 @@ test("token shards and batches say what does not fit", async () => {
   shards.close();
 });
 
+test("what cannot be read or written, and words that are none", async () => {
+  const system = (code: string) => () => {
+    throw readError(Object.assign(new Error(code), { code }), "a.txt");
+  };
+  const vocabulary = written("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n");
+  const tokenizer = await loadTokenizer(vocabulary);
+  const shards = await writeShards(texts(), { tokenizer, folder: at("no-words") });
+  const o = { contextLength: 8, batchSize: 1, seed: 1, tokenizer };
+  const blocked = written("file", "");
+  const refusals = [
+    system("EISDIR"),
+    () => maskedBatches(shards, o),
+    () => writeShards(texts(), { tokenizer, folder: join(blocked, "shards") }),
+  ];
+  expect(await said(refusals, folder())).toMatchInlineSnapshot(`
+    "[source] this is a folder, not a file
+      at a.txt
+      help: give the folder without an ending
+    [tokenizer] every entry of the vocabulary is a special token: there are no words
+      help: give more text, or train a larger vocabulary
+    [disk] a file stands in the way while writing token shards
+      at file/shards
+      help: free space or choose another folder"
+  `);
+  shards.close();
+});
+
 test("an example without a label is named", async () => {
   const tokenizer = await pieces;
   const row = { at: "a.csv:2", fields: { text: "the cat", label: "" } };
@@ -125,11 +153,16 @@ test("adapters say what does not belong together", async () => {
   const w = param("w", [2], () => new Float32Array(2));
   const file = at("weights.safetensors");
   const value = nd("f32", [2], 0);
-  await writeSafetensors(file, { types: new Map([["w", value]]), value: () => value });
+  const content = { types: new Map([["w", value]]), value: () => value };
+  await writeSafetensors(file, content);
+  const odd = at("odd.safetensors");
+  const metadata = { format: "plinth-adapter-1", base: "b", method: "lora", options: "[" };
+  await writeSafetensors(odd, { ...content, metadata });
   expect(
     await said(
       [
         () => loadAdapter(file),
+        () => loadAdapter(odd),
         () => merge([w], full, new Map()),
         () => requireSame(nd("f32", [2], 0), nd("f32", [3], 0)),
         () => methods.head.adaptation([w], { head: [] }),
@@ -140,6 +173,8 @@ test("adapters say what does not belong together", async () => {
   ).toMatchInlineSnapshot(`
     "[checkpoint] weights.safetensors is no adapter
       help: name the adapter.safetensors of an adapted run
+    [checkpoint] odd.safetensors has options that are no JSON object
+      help: save the adapter again
     [checkpoint] cannot merge: the state has no w
       help: name the adapter that goes with this model
     [parity] the merged model gives 3 numbers where there were 2

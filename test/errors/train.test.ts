@@ -3,10 +3,13 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { nd } from "../../src/ir/index.js";
+import { textsBegin } from "../../src/jobs/save-model.js";
 import { openModelFolder, openSafetensors, writeSafetensors } from "../../src/models/index.js";
-import { ort } from "../../src/runtime/index.js";
-import { readRun } from "../../src/train/index.js";
+import { ort, reference } from "../../src/runtime/index.js";
+import { readRun, verifyResume } from "../../src/train/index.js";
 import { temporary } from "../temporary.js";
+import { toyJob } from "../toy.js";
+import { toyRun } from "../toy-run.js";
 import { said } from "./said.js";
 
 const folder = temporary("plinth-messages-");
@@ -37,11 +40,10 @@ async function opened<T>(
 
 test("weight files say what is damaged", async () => {
   const [whole, spoilt] = [await weights("whole.safetensors"), await weights("spoilt.safetensors")];
-  // tensors are stored largest element first: the two bools come last
-  const size = readFileSync(spoilt).length;
+  // two floats and two bools
   spoil(
     spoilt,
-    Array.from({ length: size - readFileSync(spoilt).indexOf("}", size - 24) - 1 }, () => 7),
+    Array.from({ length: 10 }, () => 7),
   );
   expect(
     await said(
@@ -56,10 +58,10 @@ test("weight files say what is damaged", async () => {
     "[checkpoint] whole.safetensors has no tensor none
       at none
       help: download or save it again, or name another file
-    [checkpoint] spoilt.safetensors: its header is not JSON (Expected ',' or '}' after property value in JSON at position 144)
-      help: the file is truncated, damaged or not safetensors: download or save it again, or name another file
-    [checkpoint] spoilt.safetensors: its header is not JSON (Expected ',' or '}' after property value in JSON at position 144)
-      help: the file is truncated, damaged or not safetensors: download or save it again, or name another file"
+    [checkpoint] spoilt.safetensors is damaged: its checksum does not match its bytes
+      help: download or save it again, or name another file
+    [checkpoint] spoilt.safetensors: b: a bool is stored as neither 0 nor 1
+      help: download or save it again, or name another file"
   `);
 });
 
@@ -82,8 +84,10 @@ test("model folders say which part is missing", async () => {
     await using model = await openModelFolder(whole);
     return await model.read("none");
   };
+  writeFileSync(join(whole, "tokenizer_config.json"), "{");
+  const begins = () => textsBegin(whole);
   const openings = [broken, short, labels].map((path) => () => openModelFolder(path));
-  expect(await said([...openings, reading], folder())).toMatchInlineSnapshot(`
+  expect(await said([...openings, reading, begins], folder())).toMatchInlineSnapshot(`
     "[checkpoint] broken/config.json is damaged: it is not the JSON it should be
       help: download or save the model again
     [checkpoint] short/model.safetensors.index.json names weights that no file holds: v
@@ -92,7 +96,39 @@ test("model folders say which part is missing", async () => {
       help: download or save the model again
     [checkpoint] whole has no weight none
       at none
-      help: name another model"
+      help: name another model
+    [tokenizer] this file is not JSON
+      at whole/tokenizer_config.json
+      help: save the model again"
+  `);
+});
+
+test("training says what it cannot start or save", async () => {
+  const lost = { ...toyJob(), state: new Map(), engine: reference };
+  // an infinite second moment makes no update, so that the loss stays finite
+  const endless = new Map([
+    ...toyJob().state,
+    ["optimizer.head.bias.v", nd("f32", [2], [0, Number.POSITIVE_INFINITY])],
+  ] as const);
+  expect(
+    await said(
+      [
+        () => toyRun(at("zero"), { steps: 0 }),
+        () => toyRun(at("lost"), { state: new Map() }),
+        () => verifyResume(lost, { folder: at("verify"), steps: 1 }),
+        () => toyRun(at("endless"), { state: endless }),
+      ],
+      folder(),
+    ),
+  ).toMatchInlineSnapshot(`
+    "[config] steps 0 and accumulation 1 must be whole numbers above 0
+    [checkpoint] no first value for hidden.weight, hidden.bias, head.weight, head.bias
+      help: initialise or load them
+    [config] 1 steps cannot be taken in two parts
+      help: give at least 2
+    [non-finite] optimizer.head.bias.v holds Infinity at 1: the checkpoint step-00000020.safetensors is refused
+      at optimizer.head.bias.v
+      help: lower the learning rate, or clip gradients, and go on from the checkpoint before"
   `);
 });
 

@@ -23,3 +23,19 @@ export function median(values: readonly number[]): number {
   const half = sorted.length / 2;
   return (sorted[Math.ceil(half) - 1]! + sorted[Math.floor(half)]!) / 2;
 }
+
+/** Waits for a second in which the machine had nothing else to do, at most `patience` seconds; the share of it that was busy. */
+export async function quiet(patience: number): Promise<number> {
+  for (let waited = 1; ; waited++) {
+    const before = ticks();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const after = ticks();
+    const busy = 1 - (after.idle - before.idle) / (after.all - before.all);
+    if (busy < 0.1 || waited >= patience) return busy;
+  }
+}
+function ticks(): { idle: number; all: number } {
+  const times = cpus().map((core) => core.times);
+  const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+  return { idle: sum(times.map((t) => t.idle)), all: sum(times.map((t) => sum(Object.values(t)))) };
+}

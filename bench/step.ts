@@ -2,17 +2,17 @@
  * How fast a GPT training step is beside the same step as one hand-written ONNX graph (gpt.mjs) and in PyTorch (gpt.py).
  *
  *     npm run bench -- step [--rounds 3] [--only gpt-12m] [--python <python with torch>] [--threads 2]
+ *                          [--patience 60: seconds to wait for a quiet machine before each process]
  *
  * The sides take turns (A B C, A B C, …), each in a process of its own, so that a noisy machine is noisy for all.
  * The two references are read from PLINTH_REFERENCE or ../shared/reference.
  */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { peak } from "../src/runtime/index.js";
-import { machine, median } from "./machine.js";
+import { machine, median, quiet } from "./machine.js";
 
 /** batch, context, width, layers, heads, vocabulary; fewer steps where one takes seconds. */
 const models: Record<string, { sizes: readonly number[]; steps: number }> = {
@@ -27,27 +27,36 @@ const { values: options } = parseArgs({
     only: { type: "string" },
     python: { type: "string" },
     threads: { type: "string", default: "2" },
+    patience: { type: "string", default: "60" },
   },
 });
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const reference = process.env["PLINTH_REFERENCE"] ?? path("../../shared/reference");
 const threads = options.threads;
 
-/** Milliseconds of the median step of one process. */
-type Side = (sizes: string, steps: number) => number;
+/** Milliseconds of one process's median step and, where it prints single steps, of the fastest of those. */
+interface Timing {
+  readonly median: number;
+  readonly fastest?: number;
+}
+type Side = (sizes: string, steps: number) => Timing;
 const run = (command: string, args: readonly string[], env: Record<string, string> = {}): string =>
   execFileSync(command, args, {
     encoding: "utf8",
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
-const printed = (text: string): number => Number(/median ([\d.]+) ms/.exec(text)![1]);
+const printed = (text: string): Timing => {
+  const steps = [...text.matchAll(/^\d+ [\d.]+ ([\d.]+)ms$/gm)].map((line) => Number(line[1]));
+  const median = Number(/median ([\d.]+) ms/.exec(text)![1]);
+  return { median, ...(steps.length ? { fastest: Math.min(...steps) } : {}) };
+};
 
 function sides(): Record<string, Side> {
   const found: Record<string, Side> = {
     plinth: (sizes, steps) => {
       const args = ["--import", "jiti/register", path("step-plinth.ts"), sizes, `${steps}`, threads];
-      return JSON.parse(run(process.execPath, args)).milliseconds;
+      return JSON.parse(run(process.execPath, args));
     },
   };
   if (existsSync(`${reference}/gpt.mjs`)) {
@@ -77,47 +86,53 @@ async function measure(): Promise<Record<string, unknown>> {
   const results: Record<string, unknown> = {};
   for (const [name, { sizes, steps }] of Object.entries(models)) {
     if (options.only && options.only !== name) continue;
-    const times: Record<string, number[]> = {};
+    const times: Record<string, Timing[]> = {};
+    const busy: number[] = [];
     const peaks: number[] = [];
     for (let round = 0; round < Number(options.rounds); round++) {
       peaks.push(await peak(Number(threads)));
       for (const [side, time] of Object.entries(sides())) {
-        const milliseconds = time(sizes.join(), steps);
-        times[side] = [...(times[side] ?? []), milliseconds];
-        console.log(`${name} round ${round + 1}: ${side} ${milliseconds.toFixed(0)} ms`);
+        busy.push(await quiet(Number(options.patience)));
+        const timing = time(sizes.join(), steps);
+        times[side] = [...(times[side] ?? []), timing];
+        console.log(`${name} round ${round + 1}: ${side} ${timing.median.toFixed(0)} ms`);
       }
     }
-    results[name] = summary(sizes, times, median(peaks));
+    results[name] = summary(sizes, times, { peak: Math.max(...peaks), busy: Math.max(...busy) });
   }
   return results;
 }
 
-function summary(sizes: readonly number[], times: Readonly<Record<string, number[]>>, gigaflopsPeak: number) {
-  const own = times["plinth"]!;
-  const [B, T] = sizes as [number, number];
+function summary(
+  sizes: readonly number[],
+  times: Readonly<Record<string, Timing[]>>,
+  at: { peak: number; busy: number },
+) {
   const round = (x: number, digits = 3) => Number(x.toPrecision(digits));
-  const others = Object.entries(times).filter(([side]) => side !== "plinth");
+  const each = <T>(f: (timings: readonly Timing[], side: string) => T): Record<string, T> =>
+    Object.fromEntries(Object.entries(times).map(([side, t]) => [side, f(t, side)]));
+  const middle = (t: readonly Timing[]) => median(t.map((x) => x.median));
+  const best = (t: readonly Timing[]) => Math.min(...t.map((x) => x.fastest ?? Number.POSITIVE_INFINITY));
+  const own = times["plinth"]!;
+  const tokens = sizes[0]! * sizes[1]!;
+  const ratios = each((t) => ({
+    ofMedians: round(middle(own) / middle(t)),
+    ...(Number.isFinite(best(t)) ? { ofFastestSteps: round(best(own) / best(t)) } : {}),
+    rounds: t.map((x, i) => round(own[i]!.median / x.median)),
+  }));
+  delete ratios["plinth"];
   return {
     "batch, context, width, layers, heads, vocabulary": sizes.join(" "),
-    millisecondsPerStep: Object.fromEntries(
-      Object.entries(times).map(([side, t]) => [side, t.map((x) => round(x, 4))]),
-    ),
-    tokensPerSecond: Object.fromEntries(
-      Object.entries(times).map(([side, t]) => [side, Math.round((B * T * 1e3) / median(t))]),
-    ),
-    measuredPeakGFLOPs: Math.round(gigaflopsPeak),
-    shareOfPeak: round(gigaflops(sizes) / (median(own) / 1e3) / gigaflopsPeak, 2),
-    timeOverOther: Object.fromEntries(
-      others.map(([side, t]) => [
-        side,
-        { median: round(median(own) / median(t)), rounds: own.map((x, i) => round(x / t[i]!)) },
-      ]),
-    ),
+    millisecondsPerStep: each((t) => t.map((x) => round(x.median, 4))),
+    fastestStep: each((t) => (Number.isFinite(best(t)) ? round(best(t), 4) : null)),
+    tokensPerSecond: each((t) => Math.round((tokens * 1e3) / middle(t))),
+    measuredPeakGFLOPs: Math.round(at.peak),
+    shareOfPeak: round(gigaflops(sizes) / (middle(own) / 1e3) / at.peak, 2),
+    timeOverOther: ratios,
+    busyBefore: round(at.busy, 2),
   };
 }
 
-const load = loadavg()[0]!;
-if (load > 0.5) console.log(`the machine is not idle (load ${load.toFixed(1)}): times will be noisy`);
 const file = path("results/step.json");
 // one model measured again leaves the others' figures
 const before = options.only && existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).results : {};
@@ -127,6 +142,6 @@ const what =
   "median milliseconds of a step per process, processes taking turns; a ratio below 1 means plinth is faster";
 writeFileSync(
   file,
-  `${JSON.stringify({ date: new Date().toISOString().slice(0, 10), what, machine: machine(), threads: Number(threads), loadBefore: load, results }, null, 2)}\n`,
+  `${JSON.stringify({ date: new Date().toISOString().slice(0, 10), what, machine: machine(), threads: Number(threads), results }, null, 2)}\n`,
 );
 console.log(JSON.stringify(results, null, 2));

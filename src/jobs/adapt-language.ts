@@ -11,11 +11,11 @@ import {
   adaptLanguageOptions,
   type ResolvedAdaptLanguage,
 } from "./adapt-language-options.js";
-import { type Adapting, finish, type Scores } from "./adapted-language.js";
+import { type Adapting, finish, type Score, type Scores } from "./adapted-language.js";
 import { type Base, openBase } from "./base.js";
 import { type Corpus, openCorpus } from "./corpus.js";
 import { examined } from "./examined.js";
-import { jobOf, openLanguageRun, requireRoom } from "./language-run.js";
+import { batchesScored, jobOf, openLanguageRun, requireRoom } from "./language-run.js";
 import { optionsOf } from "./options.js";
 import { carryOut, type Planned, type RunControl, requireFree, versionsOf } from "./planned.js";
 import { stepsOf } from "./steps.js";
@@ -75,9 +75,10 @@ async function planOf(a: Adapting): Promise<Omit<Planned, keyof AsyncDisposable>
     otherwise: Math.max(100, Math.ceil((3 * run.data.perEpoch) / o.accumulation)),
   });
   const learningRate = o.learningRate ?? methods[o.method].learningRate.value;
+  const score = run.scorer(batchesScored(o, steps));
   let known: Promise<Scores> | undefined;
   const before = () => {
-    known ??= scoresBefore(a, state);
+    known ??= scoresBefore(a, state, score);
     return known;
   };
   return {
@@ -87,7 +88,7 @@ async function planOf(a: Adapting): Promise<Omit<Planned, keyof AsyncDisposable>
       state,
       steps,
       learningRate,
-      save: async (session, path) => finish(a, { session, path, before: await before() }),
+      save: async (session, path) => finish(a, { session, path, score, before: await before() }),
     }),
     intended: intended(a, { steps, learningRate }),
     async found(): Promise<TrainEvent[]> {
@@ -104,10 +105,10 @@ function stateOf({ o, run, weights }: Adapting): Map<string, Nd> {
 }
 
 /** Scores of the model that the run starts from: the base, since what a method adds changes nothing at first. */
-async function scoresBefore({ o, run, engine }: Adapting, state: State): Promise<Scores> {
+async function scoresBefore({ o, run, engine }: Adapting, state: State, score: Score): Promise<Scores> {
   const first = new Map([...state].filter(([name]) => !run.learning.state.has(name)));
   await using session = await engine.open(first, o.threads === undefined ? {} : { threads: o.threads });
-  return await run.evaluate(session);
+  return await score(session);
 }
 
 /** What run.json says; a run is resumed only with the same. */

@@ -10,6 +10,7 @@ import type { Rewrite } from "./language-model.js";
 import type { LanguageRun } from "./language-run.js";
 import { saveModel } from "./save-model.js";
 
+export type Score = (session: Session) => Promise<Scores>;
 export type Scores = Readonly<Record<string, number>>;
 
 /** What it ends with: results.json in the run folder. */
@@ -38,10 +39,10 @@ export interface Adapting {
 /** With the best weights in the session: score, keep the adapter, merge, hold the merged model to the adapted one, write it. */
 export async function finish(
   a: Adapting,
-  { session, path, before }: { session: Session; path: string; before: Scores },
+  { session, path, score, before }: { session: Session; path: string; score: Score; before: Scores },
 ): Promise<void> {
   const { o, base, run } = a;
-  const after = await run.evaluate(session);
+  const after = await score(session);
   const { trainable } = run.learning;
   const merged = methods[o.method].apart ? await mergedWeights(a, session, path) : undefined;
   const result: AdaptLanguageResult = {

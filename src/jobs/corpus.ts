@@ -18,6 +18,7 @@ import {
 } from "../data/index.js";
 import { fail } from "../ir/index.js";
 import { makeFolder } from "../models/index.js";
+import { partOfTokens } from "./part.js";
 
 export interface CorpusOptions {
   readonly data: readonly string[];
@@ -29,7 +30,7 @@ export interface CorpusOptions {
   /** A kind to train, or a path. */
   readonly tokenizer: string;
   readonly vocabSize: number;
-  /** "joined": the corpus is one long text, and its tail is the validation part. */
+  /** "joined": the corpus is one long text. */
   readonly documents: "isolated" | "joined";
   /** The run folder: tokens are kept in a cache beside it, for the runs after it. */
   readonly out: string;
@@ -50,21 +51,20 @@ export async function openCorpus(o: CorpusOptions): Promise<Corpus> {
   const cache = join(dirname(o.out), ".cache");
   await makeFolder(cache);
   const made = await fingerprint(o.data, { text: o.text });
-  const read = (part: Part) => partOf(o, part);
-  const tokenizer = await tokenizerOf(o, cache, `${made} ${o.validationShare} ${o.validation?.join()}`, () =>
-    read("train"),
-  );
+  const tail = !o.validation && (o.documents === "joined" || (await hasFew(o)));
+  const read = (part: Part) => (tail ? documents(o.data, { text: o.text }) : partOf(o, part));
+  const known = `${made} ${o.validationShare} ${o.validation?.join()}${tail ? " tail" : ""}`;
+  const tokenizer = await tokenizerOf(o, cache, known, () => read("train"));
   const end = tokenizer.special.cls === undefined ? tokenizer.special.eos : undefined;
   const shards = async (part: Part) => {
     const from = part === "validation" && o.validation ? await fingerprint(o.validation, { text: o.text }) : made;
-    const key = JSON.stringify([from, part, o.validationShare, o.documents, !!o.validation]);
+    const key = JSON.stringify([from, part, tail ? "tail" : o.validationShare, o.documents, !!o.validation]);
     return cachedShards(() => read(part), { tokenizer, cache, key, ...(end !== undefined && { end }) });
   };
   const whole = await shards("train");
-  const joined = o.documents === "joined" && !o.validation;
   const cut = Math.floor(whole.header.tokens * (1 - o.validationShare));
-  const train = joined ? view(whole, 0, cut) : whole;
-  const validation = joined ? view(whole, cut, whole.header.tokens) : await shards("validation");
+  const train = tail ? await partOfTokens(whole, 0, cut) : whole;
+  const validation = tail ? await partOfTokens(whole, cut, whole.header.tokens) : await shards("validation");
   if (!validation.header.tokens)
     throw fail("source", "no text is left to validate on", "name --validation, or raise --validation-share");
   return {
@@ -73,7 +73,7 @@ export async function openCorpus(o: CorpusOptions): Promise<Corpus> {
     validation,
     hashes: { train: whole.header.content, validation: validation.header.content },
     [Symbol.dispose]() {
-      for (const tokens of new Set([whole, joined ? whole : validation])) tokens.close();
+      for (const tokens of new Set([whole, tail ? whole : validation])) tokens.close();
     },
   };
 }
@@ -81,13 +81,23 @@ export async function openCorpus(o: CorpusOptions): Promise<Corpus> {
 /** The documents of one part; built-in sources have a split of their own, others are split by a hash of each text. */
 async function* partOf(o: CorpusOptions, part: Part): AsyncGenerator<Document> {
   if (part === "validation" && o.validation) return yield* documents(o.validation, { text: o.text });
-  if (o.validation || o.documents === "joined") return yield* documents(o.data, { text: o.text });
+  if (o.validation) return yield* documents(o.data, { text: o.text });
   for (const source of o.data) {
     if (isBuiltIn(source)) yield* documents(source, { text: o.text, split: part });
     else yield* hashed(documents(source, { text: o.text }), o.validationShare, part);
   }
 }
 const isBuiltIn = (source: string): boolean => source.startsWith("wordnet:");
+
+/** With fewer documents than this, a split by documents would be a matter of luck: the tail is measured on instead. */
+const few = 20;
+
+async function hasFew(o: CorpusOptions): Promise<boolean> {
+  if (o.data.some(isBuiltIn)) return false;
+  let count = 0;
+  for await (const { more } of documents(o.data, { text: o.text })) if (!more && ++count >= few) return false;
+  return true;
+}
 
 /** Equal texts fall on the same side; a text in several pieces stays whole. */
 async function* hashed(all: AsyncIterable<Document>, share: number, part: Part): AsyncGenerator<Document> {
@@ -120,14 +130,4 @@ async function tokenizerOf(
 
 async function* textsOf(all: AsyncIterable<Document>): AsyncGenerator<string> {
   for await (const { text } of all) yield text;
-}
-
-/** Tokens [from, to) of a corpus that is one long text. */
-function view(tokens: Tokens, from: number, to: number): Tokens {
-  const share = (to - from) / tokens.header.tokens;
-  return {
-    ...tokens,
-    header: { ...tokens.header, tokens: to - from, bytes: Math.round(tokens.header.bytes * share) },
-    read: (start, end, out, at) => tokens.read(start + from, end + from, out, at),
-  };
 }

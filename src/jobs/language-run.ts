@@ -32,8 +32,8 @@ export interface LanguageRun extends Disposable {
   readonly rewrite: Rewrite;
   readonly objective: LanguageModelling;
   readonly learning: Training;
-  /** Scores of the adapted model in a session: loss, perplexity, accuracy, and bits per byte of a causal one. */
-  readonly evaluate: (session: Session) => Promise<Record<string, number>>;
+  /** Scores of the adapted model on so many batches: loss, perplexity, accuracy, and bits per byte of a causal one. */
+  scorer(most: number): (session: Session) => Promise<Record<string, number>>;
 }
 
 /** Build the programs and open the batches. `adaptation` gives the rewrite for the roots that are trained. */
@@ -61,8 +61,18 @@ export async function openLanguageRun(
     const learning = training(objective.objective, ruleOf(o), { clip: o.clip, decays: model.family.decays });
     const { bytes, tokens } = corpus.validation.header;
     const bytesPerToken = model.family.objective === "causal" ? bytes / tokens : undefined;
-    const evaluate = scorer(measured, held, { most: o.evaluateBatches, bytesPerToken });
-    return { model, corpus, data, held, weights, rewrite, objective, learning, evaluate, [Symbol.dispose]: close };
+    return {
+      model,
+      corpus,
+      data,
+      held,
+      weights,
+      rewrite,
+      objective,
+      learning,
+      scorer: (most) => scorer(measured, held, { most, bytesPerToken }),
+      [Symbol.dispose]: close,
+    };
   } catch (error) {
     close();
     throw error;
@@ -109,7 +119,7 @@ export interface LanguageStart {
 
 /** The training job of a run. */
 export function jobOf(run: LanguageRun, o: LanguageOptions, start: LanguageStart): Omit<Job, "folder"> {
-  const { model, learning, data, evaluate } = run;
+  const { model, learning, data } = run;
   const { steps, learningRate, ...rest } = start;
   return {
     ...rest,
@@ -120,7 +130,7 @@ export function jobOf(run: LanguageRun, o: LanguageOptions, start: LanguageStart
     schedule: ratesOf(o, learningRate, steps),
     accumulation: o.accumulation,
     seed: o.seed,
-    evaluate,
+    evaluate: run.scorer(batchesScored(o, steps)),
     ...(model.family.objective === "causal" && { sample: sampler(run, o) }),
     every: {
       evaluate: o.evaluateEvery ?? Math.ceil(steps / 10),
@@ -132,6 +142,10 @@ export function jobOf(run: LanguageRun, o: LanguageOptions, start: LanguageStart
     flopsPerStep: flops(learning.step) * o.accumulation,
   };
 }
+
+/** Batches of an evaluation: ten evaluations, forward only, of a tenth of the run's time, unless told otherwise. */
+export const batchesScored = ({ evaluateBatches, accumulation }: LanguageOptions, steps: number): number =>
+  evaluateBatches ?? Math.min(40, Math.max(4, Math.round(0.03 * steps * accumulation)));
 
 /** Text that the model goes on from the prompt: the same random numbers at each step, so that samples compare. */
 function sampler({ model, corpus, rewrite }: LanguageRun, o: LanguageOptions): (session: Session) => Promise<string> {

@@ -30,7 +30,12 @@ export const trainingOptions = {
 /** How text is read, learnt from, measured and sampled, whatever the language model starts from. */
 export const languageOptions = {
   validation: z.array(z.string()).optional().describe("text to measure on; a share of the data if absent"),
-  validationShare: z.number().gt(0).lt(0.5).default(0.05).describe("share of the documents set apart to measure on"),
+  validationShare: z
+    .number()
+    .gt(0)
+    .lt(0.5)
+    .default(0.05)
+    .describe("share of the documents set apart to measure on; of joined ones, or of a few, their tail"),
   text: z.string().default("text").describe("column of the text, in tables and JSON lines"),
   documents: z
     .enum(["isolated", "joined"])
@@ -42,7 +47,9 @@ export const languageOptions = {
   epochs: rate.optional().describe("passes over the data, in place of steps"),
   minutes: rate.optional().describe("time to train for on this machine, in place of steps"),
   evaluateEvery: z.int().min(0).optional().describe("steps between evaluations; a tenth of the run if absent"),
-  evaluateBatches: count.default(40).describe("batches of an evaluation, at most"),
+  evaluateBatches: count
+    .optional()
+    .describe("batches of an evaluation, at most; up to 40, as a tenth of the run's time allows, if absent"),
   sampleEvery: z.int().min(0).optional().describe("gpt: steps between samples; a fifth of the run if absent"),
   prompt: z.string().default("").describe("gpt: what samples begin with"),
   saveEvery: z.int().min(0).optional().describe("steps between checkpoints; a tenth of the run if absent"),

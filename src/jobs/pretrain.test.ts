@@ -217,3 +217,17 @@ test("a folder that holds a run, or cannot be made, is refused", async () => {
       help: choose another folder"
   `);
 });
+
+test("a single text is split by its length: its tail is measured on and never learnt from", async () => {
+  const lines = Array.from({ length: 400 }, (_, i) => sentence(i));
+  const text = `${lines.join("\n")}\n${"zyx ".repeat(300)}`;
+  writeFileSync(at("one.txt"), text);
+  for (const o of [{}, { family: "bert" as const, tokenizer: "words", maskRate: 0.15 }]) {
+    const out = `one-${o.family ?? "gpt"}`;
+    const tail = { ...small(out), ...o, data: [at("one.txt")], validationShare: o.family ? 0.1 : 1200 / text.length };
+    const events = await all(pretrain({ ...tail, steps: 60, evaluateEvery: 60, learningRate: 1e-2 }));
+    const step = events.findLast((e) => e.type === "step")!;
+    const score = events.findLast((e) => e.type === "score")!;
+    expect(score.scores["loss"]).toBeGreaterThan(step.loss + 1);
+  }
+});

@@ -1,7 +1,7 @@
 /** Labelled texts as batches of a few fixed lengths. */
-import { fail, nd } from "../ir/index.js";
+import { fail, nd, nearest } from "../ir/index.js";
 import type { Batch, Batches } from "./batch.js";
-import { column, nearest } from "./columns.js";
+import { column } from "./columns.js";
 import { type Overflow, type OverflowReport, overflow } from "./overflow.js";
 import { permutation, random } from "./random.js";
 import type { Row } from "./row.js";

@@ -2,8 +2,8 @@
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { glob, isDynamicPattern } from "tinyglobby";
-import { fail } from "../ir/index.js";
-import { column, nearest } from "./columns.js";
+import { fail, nearest } from "../ir/index.js";
+import { column } from "./columns.js";
 import { type Format, formats, type TextOptions } from "./formats.js";
 import type { Document, Row } from "./row.js";
 import { readError } from "./text.js";

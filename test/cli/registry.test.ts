@@ -1,4 +1,5 @@
 /** What holds for every command there is. */
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Command } from "../../src/cli/command.js";
 import { commands } from "../../src/cli/commands.js";
@@ -40,6 +41,24 @@ describe.each(Object.entries(commands))("plinth %s", (name, { summary, load }) =
     const long = help.split("\n").filter((line) => line.length > 80 && !/^ {2}(#|npx )/.test(line));
     expect(long).toEqual([]);
   });
+});
+
+test("every command line in the README is accepted", async () => {
+  const text = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const lines = [...text.matchAll(/^npx plinth (\S+)(.*)$/gm)].filter(([, name]) => name !== "<command>");
+  expect(lines.length).toBeGreaterThan(0);
+  for (const [, name, rest] of lines) {
+    expect(Object.keys(commands)).toContain(name);
+    const command = (await commands[name as keyof typeof commands].load()) as unknown as Command;
+    const [typed] = (rest ?? "").split(" # ");
+    const parsed = parse(
+      words(typed ?? ""),
+      flagsOf(describeSchema(command.options)),
+      command.positional ?? [],
+      name ?? "",
+    );
+    expect(command.options.safeParse(parsed.options).error?.issues).toBeUndefined();
+  }
 });
 
 test("summaries are one line that starts in lower case and ends without a full stop", () => {

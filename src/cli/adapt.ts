@@ -26,6 +26,11 @@ const options = z.object({
     .positive()
     .optional()
     .describe("passes over the data; 12 of labelled texts and 3 of text if absent"),
+  saveEvery: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("steps between checkpoints; if absent, only at the end for labelled texts, a tenth of the run for text"),
   task: z
     .enum(["text-classification", "language-modelling"])
     .default("text-classification")

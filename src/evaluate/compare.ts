@@ -168,7 +168,9 @@ function flatten(value: Readonly<Record<string, unknown>>, path: string): Record
   const entries = Object.entries(value).map(([name, inner]): Record<string, string> => {
     const isRecord = typeof inner === "object" && inner !== null && !Array.isArray(inner);
     if (isRecord) return flatten(inner as Record<string, unknown>, `${path}${name}.`);
-    return { [`${path}${name}`]: typeof inner === "string" ? inner : JSON.stringify(inner) };
+    const text = typeof inner === "string" ? inner : JSON.stringify(inner);
+    // a hash is told by its beginning
+    return { [`${path}${name}`]: text.replace(/^[0-9a-f]{64}$/, (hash) => `${hash.slice(0, 12)}…`) };
   });
   return Object.assign({}, ...entries);
 }

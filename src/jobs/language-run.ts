@@ -50,7 +50,10 @@ export async function openLanguageRun(
     for (const batches of open) batches.close();
   };
   try {
-    const held = await batchesOf(model, corpus.validation, tokenizer, { ...o, shuffle: false });
+    // held-out text may be shorter than one context: it is then read in shorter rows
+    const rows = Math.max(8, corpus.validation.header.tokens - 1);
+    const contextLength = Math.min(o.contextLength ?? rows, rows);
+    const held = await batchesOf(model, corpus.validation, tokenizer, { ...o, contextLength, shuffle: false });
     open.push(held);
     const plain = await objectiveOf(model, data, { training: dropsOut(model) });
     const weights = params([plain.objective.sum]);

@@ -49,7 +49,9 @@ const spelled = ({ name, node }: Flag): string =>
 
 const said = ({ node, required }: Flag): string => {
   const usual =
-    node.default === undefined || typeof node.default === "boolean" ? "" : ` (default ${shown(node.default)})`;
+    node.default === undefined || node.default === "" || typeof node.default === "boolean"
+      ? ""
+      : ` (default ${shown(node.default)})`;
   return `${node.description ?? ""}${required ? " (required)" : usual}`.trim();
 };
 

@@ -4,7 +4,7 @@ import { PlinthError } from "../ir/index.js";
 import type { Context } from "./command.js";
 import { commands } from "./commands.js";
 import { fromSystem } from "./system-error.js";
-import { flushed, interruptedCode, openContext, processWorld, type World } from "./world.js";
+import { flushed, type Opened, openContext, processWorld, type World } from "./world.js";
 
 const version = () => (createRequire(import.meta.url)("../../package.json") as { version: string }).version;
 
@@ -15,10 +15,7 @@ const isCommand = (word: string): word is Name => Object.hasOwn(commands, word);
 export async function main(argv: readonly string[], world: World = processWorld()): Promise<number> {
   const opened = openContext(world, argv);
   try {
-    const code = await dispatch(argv, world, opened.context);
-    if (code !== 0 || !opened.interrupted()) return code;
-    opened.context.note(`stopped and saved; go on with: ${goOn(argv)}`);
-    return interruptedCode;
+    return await dispatch(argv, world, opened);
   } catch (error) {
     opened.close();
     return report(error, world, opened.context);
@@ -39,22 +36,15 @@ async function dispatch(argv: readonly string[], world: World, context: Context)
     world.out(overview(world.columns ?? 100));
     return 0;
   }
-  if (word === "help") return dispatch([...rest, "--help"], world, context);
+  if (word === "help") return dispatch([...rest, "--help"], world, opened);
   if (isCommand(word)) {
     const { invoke } = await import("./invoke.js");
-    return invoke(word, rest, world, context);
+    return invoke(word, rest, world, opened);
   }
   const { suggestion } = await import("./suggestion.js");
   const kind = word.startsWith("-") ? "flag" : "command";
   const known = kind === "flag" ? ["--help", "--version"] : Object.keys(commands);
   throw new PlinthError("usage", `unknown ${kind} ${word}`, suggestion(word, known), "plinth");
-}
-
-/** The command that goes on with an interrupted run: what was typed, resuming. */
-function goOn(argv: readonly string[]): string {
-  const quoted = (word: string) => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-  const words = argv.filter((word) => word !== "--replace" && word !== "--resume").map(quoted);
-  return ["npx plinth", ...words, "--resume"].join(" ");
 }
 
 function report(error: unknown, world: World, { json, verbose, emit }: Context): number {

@@ -25,7 +25,7 @@ export async function main(argv: readonly string[], world: World = processWorld(
   }
 }
 
-async function dispatch(argv: readonly string[], world: World, context: Context): Promise<number> {
+async function dispatch(argv: readonly string[], world: World, opened: Opened): Promise<number> {
   const [word = "--help", ...rest] = argv;
   if (word === "--version") {
     world.out(`${version()}\n`);

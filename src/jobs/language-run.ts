@@ -51,7 +51,8 @@ export async function openLanguageRun(
   };
   try {
     // held-out text may be shorter than one context: it is then read in shorter rows
-    const rows = Math.max(8, corpus.validation.header.tokens - 1);
+    const { tokens, documents, bytes } = corpus.validation.header;
+    const rows = Math.max(8, model.family.objective === "causal" ? tokens - 1 : tokens + 2 * documents);
     const contextLength = Math.min(o.contextLength ?? rows, rows);
     const held = await batchesOf(model, corpus.validation, tokenizer, { ...o, contextLength, shuffle: false });
     open.push(held);
@@ -62,7 +63,6 @@ export async function openLanguageRun(
     const objective = await objectiveOf(model, data, { training: dropsOut(model), rewrite });
     const measured = await objectiveOf(model, held, { training: false, rewrite });
     const learning = training(objective.objective, ruleOf(o), { clip: o.clip, decays: model.family.decays });
-    const { bytes, tokens } = corpus.validation.header;
     const bytesPerToken = model.family.objective === "causal" ? bytes / tokens : undefined;
     return {
       model,

@@ -51,7 +51,7 @@ const columns = ["name", "kind", "state", "step", "best", "started"].map(left);
 
 const scoreText = (scores: Listed["best"]) =>
   Object.entries(scores ?? {})
-    .slice(0, 2)
+    .slice(0, 1)
     .map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`)
     .join(", ");
 

@@ -15,12 +15,16 @@ function milliseconds(...words: string[]): number {
   return performance.now() - start;
 }
 
-// names with a dot are caches that tools leave
-function bytesUnder(folder: string): number {
+/** Bytes of the files under a folder; names with a dot are caches that tools leave, and a file with two names counts once. */
+function bytesUnder(folder: string, seen = new Set<number>()): number {
   const entries = readdirSync(folder, { withFileTypes: true }).filter(({ name }) => !name.startsWith("."));
   return entries.reduce((sum, entry) => {
     const path = join(folder, entry.name);
-    return sum + (entry.isDirectory() ? bytesUnder(path) : lstatSync(path).size);
+    if (entry.isDirectory()) return sum + bytesUnder(path, seen);
+    const { ino, size } = lstatSync(path);
+    if (seen.has(ino)) return sum;
+    seen.add(ino);
+    return sum + size;
   }, 0);
 }
 

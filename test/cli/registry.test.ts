@@ -1,11 +1,16 @@
 /** What holds for every command there is. */
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { globSync } from "tinyglobby";
 import { describe, expect, test } from "vitest";
 import type { Command } from "../../src/cli/command.js";
 import { commands } from "../../src/cli/commands.js";
+import { loadConfig, sectionOf } from "../../src/cli/config.js";
 import { common, parse } from "../../src/cli/flags.js";
 import { commandHelp } from "../../src/cli/help.js";
-import { describeSchema, flagsOf } from "../../src/cli/schema.js";
+import { describeSchema, flagsOf, strayKey } from "../../src/cli/schema.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The words of a shell line, quotes taken off. */
 const words = (line: string): string[] =>
@@ -60,6 +65,22 @@ test("every command line in the README is accepted", async () => {
     expect(command.options.safeParse(parsed.options).error?.issues).toBeUndefined();
   }
 });
+
+test.each(globSync(["examples/*.yaml", "models/*/recipe.yaml"], { cwd: root }))(
+  "%s is accepted as it is",
+  async (path) => {
+    const file = await loadConfig(path, root);
+    const known = Object.keys(commands) as (keyof typeof commands)[];
+    const used = known.filter((name) => Object.keys(sectionOf(file, name, known)).length > 0);
+    expect(used.length).toBeGreaterThan(0);
+    for (const name of used) {
+      const command = (await commands[name].load()) as unknown as Command;
+      const section = sectionOf(file, name, known);
+      expect(strayKey(describeSchema(command.options), section)).toBeUndefined();
+      expect(command.options.safeParse(section).error?.issues).toBeUndefined();
+    }
+  },
+);
 
 test("summaries are one line that starts in lower case and ends without a full stop", () => {
   for (const { summary } of Object.values(commands)) expect(summary).toMatch(/^[a-z].*[^.]$/);

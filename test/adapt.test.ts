@@ -66,7 +66,12 @@ const all = async <T>(events: AsyncIterable<T>): Promise<T[]> => {
 
 describe.each(["full", "head", "lora"] as const)("adapting by %s", (method) => {
   test("learns the labels, and the saved model says what the trained one said", async () => {
-    const options = { ...common(method), method, rank: 4, ...(method === "lora" && { learningRate: 1e-2, steps: 200 }) };
+    const options = {
+      ...common(method),
+      method,
+      rank: 4,
+      ...(method === "lora" && { learningRate: 1e-2, steps: 200 }),
+    };
     await all(adapt(options));
     const out = options.out!;
     const { test: scores } = JSON.parse(await readFile(join(out, "results.json"), "utf8"));

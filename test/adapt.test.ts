@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
@@ -97,6 +97,15 @@ test("an adaptation resumes to the same bits", async () => {
   const { out } = common("verified");
   await all(adapt({ ...common("verified"), steps: 8 }));
   expect(await verifyRun({ run: out!, steps: 4 })).toMatchObject({ same: true, kind: "adapt text-classification" });
+});
+
+test("an adaptation whose folder was moved goes on in its new place", async () => {
+  const options = { ...common("before"), steps: 4 };
+  await all(adapt(options));
+  const moved = join(folder(), "after");
+  await rename(options.out!, moved);
+  const events = await all(adapt({ ...options, out: moved, resume: true }));
+  expect(events.map((e) => e.type)).toEqual(["started", "stopped"]);
 });
 
 test("probabilities sum to one and come likeliest first", async () => {

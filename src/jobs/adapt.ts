@@ -62,8 +62,12 @@ interface RunShape {
   readonly learningRate: number;
 }
 
-/** What run.json says; a run is resumed only with the same. */
-function settings({ resume: _, replace: __, ...o }: ResolvedAdapt, c: Classifying, run: RunShape): Planned["settings"] {
+/** What run.json says; a run is resumed only with the same. Where its folder lies does not matter. */
+function settings(
+  { resume: _, replace: __, out: ___, ...o }: ResolvedAdapt,
+  c: Classifying,
+  run: RunShape,
+): Planned["settings"] {
   const { labels, hashes } = c.labelled;
   const config = { kind: "adapt", task: "text-classification", ...o, ...run, family: c.base.family.name, labels };
   return { config, seeds: { run: o.seed }, data: { ...hashes, base: c.baseHash }, versions: c.versions };

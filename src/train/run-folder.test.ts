@@ -42,8 +42,9 @@ test("a folder that holds a run is not started over by accident", async () => {
 test("replacing a run removes what runs write and nothing else", async () => {
   const path = join(folder(), "replaced");
   await (await openRun(path, settings)).close();
-  await mkdir(join(path, "model"));
-  await writeFile(join(path, "notes.txt"), "mine");
+  for (const name of ["model", "adapter"]) await mkdir(join(path, name));
+  for (const name of ["results.json", "report.html", "non-finite-step-7.safetensors", "notes.txt"])
+    await writeFile(join(path, name), "mine");
   const changed = { ...settings, seeds: { run: 2 } };
   await (await openRun(path, changed, { mode: "replace" })).close();
   expect((await readdir(path)).sort()).toEqual(["checkpoints", "events.jsonl", "notes.txt", "run.json"]);

@@ -1,6 +1,6 @@
 /** A run folder: what was asked, on what machine, what happened, checkpoints, the model; one process at a time. */
 import { readFileSync } from "node:fs";
-import { readFile, rm, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
@@ -109,8 +109,9 @@ export async function readEvents(path: string): Promise<TrainEvent[]> {
 
 /** Of a run that is replaced only what a run writes is removed; other files in the folder stay. */
 async function clear(path: string): Promise<void> {
-  for (const name of ["run.json", "events.jsonl", "checkpoints", "model", "report.html"])
-    await rm(join(path, name), { recursive: true, force: true });
+  const written = ["run.json", "events.jsonl", "checkpoints", "model", "adapter", "results.json", "report.html"];
+  const batches = (await readdir(path)).filter((name) => /^non-finite-step-\d+\.safetensors$/.test(name));
+  for (const name of [...written, ...batches]) await rm(join(path, name), { recursive: true, force: true });
 }
 
 async function freshRecord(path: string, settings: RunSettings): Promise<RunRecord> {

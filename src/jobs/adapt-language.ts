@@ -41,20 +41,21 @@ export async function planAdaptLanguage(o: ResolvedAdaptLanguage): Promise<Plann
   if (o.contextLength !== undefined && o.contextLength > limit)
     throw fail("config", `rows of ${o.contextLength} tokens, in a model of ${limit}`, `use at most ${limit}`);
   const corpus = await openCorpus({ ...o, tokenizer: base.path, vocabSize: base.config.vocabSize });
+  const open: Disposable[] = [corpus];
+  const close = async () => {
+    for (const part of open.reverse()) part[Symbol.dispose]();
+  };
   try {
-    const a = await adapting(o, base, corpus);
-    return { ...(await planOf(a)), [Symbol.asyncDispose]: async () => closeAll(a.run, corpus) };
+    const a = await adapting(o, base, corpus, open);
+    return { ...(await planOf(a)), [Symbol.asyncDispose]: close };
   } catch (error) {
-    closeAll(corpus);
+    await close();
     throw error;
   }
 }
 
-const closeAll = (...parts: readonly Disposable[]): void => {
-  for (const part of parts) part[Symbol.dispose]();
-};
-
-async function adapting(o: ResolvedAdaptLanguage, base: Base, corpus: Corpus): Promise<Adapting> {
+/** What is opened here is also put into `open`, for the caller to close. */
+async function adapting(o: ResolvedAdaptLanguage, base: Base, corpus: Corpus, open: Disposable[]): Promise<Adapting> {
   const weights = await base.weights(parametersOf(base.family, base.config));
   let adaptation!: Adaptation;
   const run = await openLanguageRun(base, corpus, o, (roots) => {
@@ -62,6 +63,7 @@ async function adapting(o: ResolvedAdaptLanguage, base: Base, corpus: Corpus): P
     adaptation = methods[o.method].adaptation(roots, { head: [], rank, alpha, select });
     return (some) => splitLowRank(adapt(some, adaptation));
   });
+  open.push(run);
   return { o, base, run, engine: await chooseEngine(o.engine), adaptation, weights, baseHash: hashWeights(weights) };
 }
 

@@ -5,9 +5,10 @@ import { command } from "./command.js";
 /** Text comes out as it is written; Ctrl-C ends it. */
 export const generate = command({
   options: generateOptions,
+  positional: ["prompt"],
   examples: [
     {
-      line: 'npx plinth generate --model runs/first --prompt "a large animal that" --tokens 40',
+      line: 'npx plinth generate "a large animal that" --model runs/first --tokens 40',
       why: "let a model that was pre-trained here go on with a text",
     },
     {

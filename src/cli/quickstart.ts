@@ -1,5 +1,5 @@
 /** `plinth quickstart`: everything once, in a few minutes, with a report at the end. */
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { efficiency, factTables, headline, renderTable, summary } from "../evaluate/index.js";
 import { type QuickstartEvent, quickstartOptions, quickstart as run } from "../jobs/index.js";
 import type { TrainEvent } from "../train/index.js";
@@ -24,7 +24,7 @@ export const quickstart = command({
     for (let next = await events.next(); !next.done; next = await events.next()) {
       const event = next.value;
       if (event.part === "pretrain") await showPretraining(event, events, context, peakGigaflops);
-      else show(event, context);
+      else show(event, context, options.out);
     }
     return undefined;
   },
@@ -49,7 +49,7 @@ async function showPretraining(
   await follow(training(), context, { label: "pretrain", peakGigaflops });
 }
 
-function show(event: Exclude<QuickstartEvent, Part<"pretrain">>, context: Context): void {
+function show(event: Exclude<QuickstartEvent, Part<"pretrain">>, context: Context, out: string): void {
   if (context.json) return context.emit(event);
   if (event.part === "doctor") return context.note(doctorLine(event.report));
   if (event.part === "pretrained") return context.note("1. the small GPT is pre-trained already");
@@ -62,7 +62,8 @@ function show(event: Exclude<QuickstartEvent, Part<"pretrain">>, context: Contex
   const found = efficiency(event.curve);
   for (const table of factTables(event.facts)) context.print(`${renderTable(table, { width: context.width })}\n`);
   context.print(`${headline(found)}\n${summary(found)}`);
-  context.print(`\nthe report: ${resolve(context.cwd, event.path)}\n${suggestions}`);
+  const next = suggestions(out).map((line) => `  ${line}`);
+  context.print([`\nthe report: ${resolve(context.cwd, event.path)}`, "\nnext:", ...next].join("\n"));
 }
 
 const doctorLine = ({ splits, findings }: Part<"doctor">["report"]): string => {
@@ -71,9 +72,16 @@ const doctorLine = ({ splits, findings }: Part<"doctor">["report"]): string => {
   return `doctor: ${sides.join(", ")}; ${errors} errors, ${findings.length - errors} warnings (npx plinth doctor wordnet:categories)`;
 };
 
-const suggestions = `
-next:
-  npx plinth generate "a small" --model runs/quickstart/gpt
-  npx plinth adapt wordnet:categories --examples 1024 --overflow truncate --out runs/categories
-  npx plinth predict "a large cat that hunts at night" --model runs/categories
-  npx plinth adapt --data my.csv --out runs/mine          (a column text, a column label)`;
+/** What to do after a quickstart into `out`: lines that work as printed. */
+export const suggestions = (out: string): string[] => {
+  const beside = (name: string) => quoted(join(dirname(out), name));
+  return [
+    `npx plinth generate "a small" --model ${quoted(join(out, "gpt"))}`,
+    `npx plinth adapt wordnet:categories --examples 1024 --overflow truncate --out ${beside("categories")}`,
+    `npx plinth predict "a large cat that hunts at night" --model ${beside("categories")}`,
+    `npx plinth adapt --data my.csv --out ${beside("mine")} # a column text, a column label`,
+  ];
+};
+
+/** A path as one word of a shell line. */
+const quoted = (path: string): string => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);

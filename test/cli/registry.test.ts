@@ -8,6 +8,7 @@ import { commands } from "../../src/cli/commands.js";
 import { loadConfig, sectionOf } from "../../src/cli/config.js";
 import { common, parse } from "../../src/cli/flags.js";
 import { commandHelp } from "../../src/cli/help.js";
+import { suggestions } from "../../src/cli/quickstart.js";
 import { describeSchema, flagsOf, strayKey } from "../../src/cli/schema.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -48,22 +49,27 @@ describe.each(Object.entries(commands))("plinth %s", (name, { summary, load }) =
   });
 });
 
+/** Hold a line as a user may type it, a remark after " # " left out, to the schema of its command. */
+async function expectAccepted(line: string): Promise<void> {
+  const [npx, plinth, name = "", ...rest] = words(line.split(" # ")[0] ?? "");
+  expect([npx, plinth]).toEqual(["npx", "plinth"]);
+  expect(Object.keys(commands)).toContain(name);
+  const command = (await commands[name as keyof typeof commands].load()) as unknown as Command;
+  const parsed = parse(rest, flagsOf(describeSchema(command.options)), command.positional ?? [], name);
+  expect(command.options.safeParse(parsed.options).error?.issues).toBeUndefined();
+}
+
 test("every command line in the README is accepted", async () => {
   const text = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-  const lines = [...text.matchAll(/^npx plinth (\S+)(.*)$/gm)].filter(([, name]) => name !== "<command>");
+  const lines = [...text.matchAll(/^npx plinth (?!<command>).*$/gm)];
   expect(lines.length).toBeGreaterThan(0);
-  for (const [, name, rest] of lines) {
-    expect(Object.keys(commands)).toContain(name);
-    const command = (await commands[name as keyof typeof commands].load()) as unknown as Command;
-    const [typed] = (rest ?? "").split(" # ");
-    const parsed = parse(
-      words(typed ?? ""),
-      flagsOf(describeSchema(command.options)),
-      command.positional ?? [],
-      name ?? "",
-    );
-    expect(command.options.safeParse(parsed.options).error?.issues).toBeUndefined();
-  }
+  for (const [line] of lines) await expectAccepted(line);
+});
+
+test.each(["runs/quickstart", "elsewhere/my first"])("what a quickstart in %s suggests is accepted", async (out) => {
+  const lines = suggestions(out);
+  expect(words(lines[0]!)).toContain(`${out}/gpt`);
+  for (const line of lines) await expectAccepted(line);
 });
 
 test.each(globSync(["examples/*.yaml", "models/*/recipe.yaml"], { cwd: root }))(

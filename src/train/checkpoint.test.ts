@@ -12,6 +12,13 @@ const folder = temporary("plinth-checkpoint-");
 const run = (name: string, options: Parameters<typeof toyRun>[1] = {}) => toyRun(join(folder(), name), options);
 const every = { save: 5 };
 
+/** Change one bit of a file's last numbers. */
+async function flip(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[bytes.length - 9]! ^= 1;
+  await writeFile(path, bytes);
+}
+
 test("a checkpoint has all that a run needs to go on: weights, optimiser, schedule, cursor, seed, scores", async () => {
   const best = { metric: "score", goal: "max" } as const;
   const evaluate = async (_: unknown, step: number) => ({ score: step });
@@ -46,11 +53,7 @@ test("a damaged newest checkpoint is passed over with a warning, and the end is 
   const damages = {
     cut: (path: string) => truncate(path, 700),
     empty: (path: string) => truncate(path, 0),
-    flipped: async (path: string) => {
-      const bytes = await readFile(path);
-      bytes[bytes.length - 9]! ^= 1;
-      await writeFile(path, bytes);
-    },
+    flipped: flip,
     foreign: (path: string) => writeFile(path, "PK\x03\x04 something else entirely"),
   };
   for (const [name, damage] of Object.entries(damages)) {
@@ -111,4 +114,21 @@ test("what a killed save left behind is not taken for a checkpoint, and goes wit
   const { events } = await run("left", { every });
   expect(events[0]).toMatchObject({ type: "started", resumedFrom: 5 });
   expect(await readdir(join(path, "checkpoints"))).toEqual(["step-00000015.safetensors", "step-00000020.safetensors"]);
+});
+
+test("damaged best weights are noticed before a run goes on, and before a model is made of them", async () => {
+  const evaluate = async (_: unknown, step: number) => ({ loss: Math.abs(step - 4) });
+  const options = { every: { save: 4, evaluate: 4 }, evaluate, best: { metric: "loss", goal: "min" } as const };
+  const best = "best-00000004.safetensors";
+  const { path } = await run("best", { ...options, until: 8 });
+  await flip(join(path, "checkpoints", best));
+  const resumed = run("best", options);
+  await expect(resumed).rejects.toMatchObject({ code: "checkpoint", message: expect.stringContaining(best) });
+
+  const spoilt = async (_: unknown, step: number) => {
+    if (step === 20) await flip(join(folder(), "spoilt/checkpoints", best));
+    return evaluate(_, step);
+  };
+  const ended = run("spoilt", { ...options, evaluate: spoilt });
+  await expect(ended).rejects.toMatchObject({ code: "checkpoint", message: expect.stringContaining("is damaged") });
 });

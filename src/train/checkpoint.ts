@@ -1,6 +1,6 @@
 /** Checkpoints: everything that changes in a run, in one file that is whole or absent; the newest good one is where a run goes on. */
 import { readdir, rm, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { fail, type Nd, PlinthError, type Type } from "../ir/index.js";
 import {
@@ -37,7 +37,7 @@ export type Progress = z.infer<typeof progressSchema>;
 const format = "plinth-checkpoint-1";
 const named = (kind: "step" | "best", step: number) => `${kind}-${`${step}`.padStart(8, "0")}.safetensors`;
 /** The file of the best weights as of `step`. */
-export const bestFile = (folder: string, step: number): string => join(folder, named("best", step));
+const bestFile = (folder: string, step: number): string => join(folder, named("best", step));
 
 /** Numbers to keep, read one at a time. */
 export interface Snapshot {
@@ -125,7 +125,24 @@ async function checked(path: string, types: ReadonlyMap<string, Type>): Promise<
   await file.verify();
   const found = new Map([...file.tensors].map(([name, t]) => [name, { dtype: t.dtype.toLowerCase(), shape: t.shape }]));
   matchTypes(path, types, found);
+  // a run that ends with weights that cannot be read has been for nothing
+  if (progress.best) await verifyBest(dirname(path), progress.best.step);
   return progress;
+}
+
+async function verifyBest(folder: string, step: number): Promise<void> {
+  await using file = await openSafetensors(bestFile(folder, step));
+  await file.verify();
+}
+
+/** Read the best weights as of `step`, each value. Throws `checkpoint` when the file is damaged: then nothing was written. */
+export async function loadBest(
+  folder: string,
+  step: number,
+  write: (name: string, value: Nd) => Promise<void>,
+): Promise<void> {
+  await verifyBest(folder, step);
+  await loadAll(bestFile(folder, step), write);
 }
 
 function progressOf(file: SafetensorsFile): Progress {
@@ -138,7 +155,7 @@ function progressOf(file: SafetensorsFile): Progress {
 }
 
 /** Read every tensor of a checkpoint or best file, one at a time. */
-export async function loadAll(path: string, write: (name: string, value: Nd) => Promise<void>): Promise<void> {
+async function loadAll(path: string, write: (name: string, value: Nd) => Promise<void>): Promise<void> {
   await using file = await openSafetensors(path);
   for (const name of file.tensors.keys()) await write(name, await file.read(name));
 }

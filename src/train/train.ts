@@ -1,6 +1,6 @@
 /** The training loop: a generator of events that saves, scores, stops early, and goes on exactly where it was. */
 import { fail, type Nd, PlinthError } from "../ir/index.js";
-import { bestFile, loadAll, type Progress, prune, saveBest, saveCheckpoint } from "./checkpoint.js";
+import { loadBest, type Progress, prune, saveBest, saveCheckpoint } from "./checkpoint.js";
 import type { StopReason, TrainEvent } from "./events.js";
 import type { Goal, Job } from "./job.js";
 import { begin, type Start } from "./start.js";
@@ -158,7 +158,7 @@ class Run {
 
   private async restoreBest(step: number): Promise<void> {
     const write = (name: string, value: Nd) => this.start.session.write(name, value);
-    if (this.keep) await loadAll(bestFile(this.job.folder.checkpoints, step), write);
+    if (this.keep) await loadBest(this.job.folder.checkpoints, step, write);
     else for (const [name, value] of this.held) await write(name, value);
   }
 

@@ -18,7 +18,7 @@ import { machine, median, quiet } from "./machine.js";
 const models: Record<string, { sizes: readonly number[]; steps: number }> = {
   "gpt-12m": { sizes: [4, 256, 384, 6, 6, 4096], steps: 12 },
   "gpt-1m": { sizes: [32, 128, 128, 4, 4, 1024], steps: 16 },
-  gpt2: { sizes: [2, 512, 768, 12, 12, 50257], steps: 5 },
+  gpt2: { sizes: [2, 512, 768, 12, 12, 50257], steps: 4 },
 };
 
 const { values: options } = parseArgs({
@@ -139,7 +139,7 @@ const before = options.only && existsSync(file) ? JSON.parse(readFileSync(file, 
 const results = { ...before, ...(await measure()) };
 mkdirSync(path("results"), { recursive: true });
 const what =
-  "median milliseconds of a step per process, processes taking turns; a ratio below 1 means plinth is faster";
+  "milliseconds of the median step of each process, processes taking turns; a ratio below 1 means plinth is faster; busyBefore is the largest share of the machine that others used in the second before a process started";
 writeFileSync(
   file,
   `${JSON.stringify({ date: new Date().toISOString().slice(0, 10), what, machine: machine(), threads: Number(threads), results }, null, 2)}\n`,

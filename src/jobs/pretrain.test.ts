@@ -2,9 +2,13 @@ import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { temporary } from "../../test/temporary.js";
+import { parametersOf } from "../models/index.js";
+import { reference } from "../runtime/index.js";
 import { readEvents, readRun, type TrainEvent } from "../train/index.js";
+import { openBase } from "./base.js";
 import { pretrain } from "./pretrain.js";
 import type { PretrainOptions } from "./pretrain-options.js";
+import { requireStored } from "./stored.js";
 
 const folder = temporary("plinth-pretrain-");
 const at = (name: string) => join(folder(), name);
@@ -230,4 +234,18 @@ test("a single text is split by its length: its tail is measured on and never le
     const score = events.findLast((e) => e.type === "score")!;
     expect(score.scores["loss"]).toBeGreaterThan(step.loss + 1);
   }
+});
+
+test("a model stored in half precision is read back, and refused when it scores otherwise", async () => {
+  const o = { ...small("half"), floats: "f16" } as const;
+  await all(pretrain(o));
+  const base = await openBase(at("half"));
+  const weights = parametersOf(base.family, base.config);
+  await using session = await reference.open(await base.weights(weights));
+  const losses = [2, 3];
+  const scorer = () => async () => ({ loss: losses.shift()! });
+  await expect(
+    requireStored({ weights, scorer }, { path: join(at("half"), "model"), session, engine: reference }),
+  ).rejects.toThrow("stored in half precision, the model has a held-out loss of 3.000, not 2.000");
+  expect(() => model("half")).toThrow("ENOENT");
 });

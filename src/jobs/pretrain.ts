@@ -1,9 +1,9 @@
 /** Pre-training: text in, a language model out, every step of it in the run folder. */
 import { describe, parameterCount } from "../models/index.js";
 import { initialise } from "../nn/index.js";
-import { chooseEngine } from "../runtime/index.js";
+import { chooseEngine, type Engine, type Session } from "../runtime/index.js";
 import type { RunSettings, TrainEvent } from "../train/index.js";
-import { type Corpus, openCorpus } from "./corpus.js";
+import { openCorpus } from "./corpus.js";
 import { examined } from "./examined.js";
 import { type Model, modelOf } from "./language-model.js";
 import { jobOf, type LanguageRun, openLanguageRun, requireRoom } from "./language-run.js";
@@ -12,6 +12,7 @@ import { carryOut, type Planned, type RunControl, requireFree, versionsOf } from
 import { type PretrainOptions, pretrainOptions, type ResolvedPretrain } from "./pretrain-options.js";
 import { saveModel } from "./save-model.js";
 import { stepsOf } from "./steps.js";
+import { requireStored } from "./stored.js";
 
 export type { RunControl } from "./planned.js";
 
@@ -38,7 +39,7 @@ export async function planPretrain(o: ResolvedPretrain): Promise<Planned> {
     const state = new Map([...initialise(run.weights, o.seed), ...run.learning.state]);
     const steps = await stepsOf(run, o, { engine, state, otherwise: 1000 });
     const learningRate = o.learningRate ?? defaultRate(run.model);
-    const save = saver(run, o);
+    const save = saver(run, o, engine);
     return {
       settings: { ...settings(o, run, { steps, learningRate }), versions: await versionsOf(engine) },
       job: jobOf(run, o, { engine, state, steps, learningRate, save }),
@@ -86,12 +87,10 @@ function intended({ model, corpus, data }: LanguageRun, run: { steps: number; le
 }
 
 const saver =
-  (
-    { model, weights, corpus }: { model: Model; weights: LanguageRun["weights"]; corpus: Corpus },
-    o: ResolvedPretrain,
-  ) =>
-  (session: Parameters<typeof saveModel>[0], path: string): Promise<void> =>
-    saveModel(session, path, {
+  (run: LanguageRun, o: ResolvedPretrain, engine: Engine) =>
+  async (session: Session, path: string): Promise<void> => {
+    const { model, weights, corpus } = run;
+    await saveModel(session, path, {
       ...model,
       tokenizer: corpus.tokenizer,
       parameters: weights,
@@ -99,6 +98,8 @@ const saver =
       begins: model.family.objective === "causal" && o.documents === "isolated",
       card: card(o, model),
     });
+    if (o.floats !== "f32") await requireStored(run, { path, session, engine });
+  };
 
 const card = (o: ResolvedPretrain, model: Model): string => `# A ${model.family.name} model pre-trained by plinth
 

@@ -52,6 +52,13 @@ test("floats are narrowed when written and widened when read", async () => {
   }
 });
 
+test("a number that a half cannot hold is refused by name", async () => {
+  const large = content({ w: nd("f32", [2], [1, 70000]) }, { floats: "f16" });
+  await expect(writeSafetensors(join(folder, "large.safetensors"), large)).rejects.toThrow(
+    "70000 is too large for f16\n  at w\n  help: store the weights as f32",
+  );
+});
+
 test("widening a half gives exactly its value, for all 65,536 of them", async () => {
   const path = join(folder, "halves.safetensors");
   const all: Nd = { dtype: "f16", shape: [65536], data: Uint16Array.from({ length: 65536 }, (_, i) => i) };

@@ -140,15 +140,20 @@ function encode(x: Nd, type: Type, as: Dtype, name: string): Uint8Array {
   if (x.dtype !== type.dtype || x.data.length !== size(type.shape))
     throw fail("internal", `${name} was announced as ${type.dtype}[${type.shape}], got ${x.dtype}[${x.shape}]`);
   const same = x.dtype === as;
-  const data = same ? x.data : narrow(x, as);
+  const data = same ? x.data : narrow(x, as, name);
   return new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
 }
 
-function narrow(x: Nd, as: Dtype): Nd["data"] {
+function narrow(x: Nd, as: Dtype, name: string): Nd["data"] {
   const wide = x.dtype === "f32" ? x.data : widen(x.data as Uint16Array, x.dtype as "f16" | "bf16");
   const out = arrayOf(as, wide.length) as Float32Array;
   const convert = as === "f16" ? toHalf : as === "bf16" ? toBfloat : (v: number) => v;
-  for (let i = 0; i < out.length; i++) out[i] = convert(wide[i] as number);
+  for (let i = 0; i < out.length; i++) {
+    const value = wide[i] as number;
+    if (as === "f16" && Math.abs(value) >= 65520 && Number.isFinite(value))
+      throw fail("non-finite", `${value} is too large for f16`, "store the weights as f32", name);
+    out[i] = convert(value);
+  }
   return out;
 }
 

@@ -53,6 +53,23 @@ test("a meter counts the work it is told of and not the time it is paused", asyn
   expect(cost).toMatchObject({ examples: 8, tokens: 150, flops: 1e9 });
 });
 
+test("a meter that is not asked reads the counters itself, which does not keep the process alive", async () => {
+  const counter = (microjoules: number) => zone("intel-rapl:0", "package-0", microjoules);
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+  zone("intel-rapl:0:1", "dram", 0);
+  counter(0);
+  const before = timers();
+  const meter = openMeter({ root, every: 5 });
+  expect(timers()).toBe(before);
+  // once round, and half: seen only by a reading in between
+  for (const microjoules of [200e9, 100e9, 250e9]) {
+    counter(microjoules);
+    await sleep(50);
+  }
+  meter.pause();
+  expect(meter.cost().joules).toBeCloseTo((262143328850 + 250e9) / 1e6, 6);
+});
+
 test("peak memory is that of this process, in bytes", () => {
   expect(peakBytes()).toBeGreaterThanOrEqual(process.memoryUsage().rss * 0.5);
   expect(peakBytes()).toBeLessThan(1e12);

@@ -6,7 +6,7 @@ import type { Cost, EnergySource } from "./curve.js";
 /** Watts assumed for each busy processor core where nothing can be read (Lannelongue et al. 2021, Green Algorithms, unknown CPU). */
 export const wattsPerCore = 12;
 
-/** Joules used since it was opened. `read` must be called at least every half hour: the processor's counters wrap. */
+/** Joules used since it was opened. `read` must be called at least every ten minutes: the processor's counters wrap. */
 export interface EnergyMeter {
   readonly source: EnergySource;
   read(): number;
@@ -93,14 +93,25 @@ export interface Meter {
   readonly energy: EnergySource;
   /** Work done since the last call: counted from the graph and the batch, never timed. */
   add(work: { readonly examples?: number; readonly tokens?: number; readonly flops?: number }): void;
+  readonly running: boolean;
   pause(): void;
   resume(): void;
   cost(): Cost;
 }
 
-/** A meter that runs from now on. */
-export function openMeter(options: EnergyOptions = {}): Meter {
+/** Milliseconds between readings of counters that wrap: a busy processor takes more than ten minutes to come round. */
+const betweenReadings = 600_000;
+
+export interface MeterOptions extends EnergyOptions {
+  /** Milliseconds between readings while it runs, where energy is measured. They do not keep the process alive. */
+  readonly every?: number;
+}
+
+/** A meter that runs from now on; pause it for good when the run is over. */
+export function openMeter({ every = betweenReadings, ...options }: MeterOptions = {}): Meter {
   const energy = openEnergyMeter(options);
+  const watch = () => (energy.source.measured ? setInterval(() => energy.read(), every).unref() : undefined);
+  let watching = watch();
   const work = { examples: 0, tokens: 0, flops: 0 };
   const spent = { seconds: 0, joules: 0 };
   let since: { time: number; joules: number } | undefined = { time: performance.now(), joules: energy.read() };
@@ -120,12 +131,18 @@ export function openMeter(options: EnergyOptions = {}): Meter {
       work.tokens += tokens;
       work.flops += flops;
     },
+    get running() {
+      return since !== undefined;
+    },
     pause() {
       settle();
       since = undefined;
+      clearInterval(watching);
+      watching = undefined;
     },
     resume() {
       since ??= settle();
+      watching ??= watch();
     },
     cost() {
       settle();

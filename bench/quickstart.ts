@@ -1,0 +1,45 @@
+/**
+ * The quickstart as a user runs it, from nothing: how long it takes, and what the pre-training was worth.
+ *
+ *     npm run build && npm run bench -- quickstart [--out <a folder that has run already: only read it>] [--minutes <it took>]
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { efficiency, readCurve } from "../src/index.js";
+import { machine } from "./machine.js";
+
+const { values } = parseArgs({ options: { out: { type: "string" }, minutes: { type: "string" } } });
+const out = values.out ?? join(tmpdir(), `plinth-quickstart-${process.pid}`);
+const load = loadavg()[0]!;
+let minutes = Number(values.minutes);
+if (values.out === undefined) {
+  const began = performance.now();
+  const plinth = fileURLToPath(new URL("../bin/plinth.js", import.meta.url));
+  const { status } = spawnSync(process.execPath, [plinth, "quickstart", "--out", out], { stdio: "inherit" });
+  if (status !== 0) throw new Error(`the quickstart ended with ${status}`);
+  minutes = (performance.now() - began) / 60_000;
+}
+const curve = await readCurve(join(out, "adapt", "curve.json"));
+const { sizes } = efficiency(curve);
+const folder = fileURLToPath(new URL("results", import.meta.url));
+mkdirSync(folder, { recursive: true });
+const result = {
+  what: "npm run quickstart: minutes from start to report; accuracy over 26 categories, minimum, median and maximum over seeds",
+  machine: machine(),
+  loadBefore: Math.round(load * 10) / 10,
+  minutes: Math.round(minutes * 100) / 100,
+  limitMinutes: 6,
+  sizes,
+  tuning: curve.tuning,
+  runs: curve.runs.map(({ arm, size, seed, learningRate, steps, metrics, cost }) => ({
+    ...{ arm, size, seed, learningRate, steps },
+    ...{ metrics, cost },
+  })),
+};
+writeFileSync(join(folder, "quickstart.json"), `${JSON.stringify(result, null, 2)}\n`);
+console.log(JSON.stringify({ minutes, sizes }, null, 2));
+if (values.out === undefined) rmSync(out, { recursive: true, force: true });

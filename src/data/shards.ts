@@ -1,8 +1,9 @@
 /** A corpus as token ids on disk: written once, found again by what it was made of, read in place. */
 import { createHash } from "node:crypto";
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fail } from "../ir/index.js";
+import { makeFolder } from "../models/index.js";
 import { openNumbers } from "./pages.js";
 import type { Document } from "./row.js";
 import type { Tokenizer } from "./tokenizer.js";
@@ -55,7 +56,7 @@ export async function writeShards(documents: AsyncIterable<Document>, o: ShardOp
   const partial = `${o.folder}.partial-${process.pid}`;
   try {
     await rm(partial, { recursive: true, force: true });
-    await mkdir(partial, { recursive: true });
+    await makeFolder(partial);
     await fill(partial, documents, o);
     await replace(partial, o.folder);
   } catch (error) {

@@ -1,9 +1,10 @@
 /** Text to token ids and back, by the `tokenizers` package, from the `tokenizer.json` that every other tool reads. */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Tokenizer as Native } from "tokenizers";
 import { fail, PlinthError } from "../ir/index.js";
+import { makeFolder } from "../models/index.js";
 import { bertJson, byteLevelJson, learnVocabulary, type TokenizerJson, type VocabularyOptions } from "./vocabulary.js";
 
 const roles = {
@@ -180,7 +181,7 @@ async function save(
 ): Promise<void> {
   const names = Object.entries(special).map(([role, id]) => [`${role}_token`, pieces[id]] as const);
   const config = { tokenizer_class: "PreTrainedTokenizerFast", clean_up_tokenization_spaces: false };
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await put(join(folder, "tokenizer.json"), JSON.stringify(json, null, 1));
   await put(
     join(folder, "tokenizer_config.json"),

@@ -13,6 +13,8 @@ export interface Example {
   readonly ids: Int32Array;
   /** Index into the labels; -1 where the text has none. */
   readonly label: number;
+  /** Set when only the beginning of the text fits in the context. */
+  readonly cut?: true;
 }
 
 export interface Examples {
@@ -56,7 +58,8 @@ export async function encodeExamples(rows: AsyncIterable<Row> | Iterable<Row>, o
       const pieces = count.take(row.id, encoded[i]!);
       for (const [part, piece] of pieces.entries()) {
         const ids = Int32Array.from([...before, ...piece, ...after]);
-        examples.push({ id: part ? `${row.id}#${part + 1}` : row.id, ids, label });
+        const cut = o.overflow === "truncate" && piece.length < encoded[i]!.length;
+        examples.push({ id: part ? `${row.id}#${part + 1}` : row.id, ids, label, ...(cut && { cut }) });
       }
     }
   }

@@ -4,14 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { classificationBatches, documents, type Row, rows, writeShards } from "../data/index.js";
-import type { Nd } from "../ir/index.js";
+import { fail } from "../ir/index.js";
 import { parametersOf } from "../models/index.js";
 import { chooseEngine } from "../runtime/index.js";
 import { type Base, openBase } from "./base.js";
-import { scoresOf } from "./fit.js";
+import { openScoring } from "./fit.js";
 import { batchesOf, objectiveOf, scorer } from "./language-model.js";
 import { optionsOf } from "./options.js";
-import { encodeFor, openClassifier, runningOptions } from "./predict.js";
+import { encodeFor, grouped, openClassifier, runningOptions } from "./predict.js";
 
 /** What `evaluate` takes. */
 export const evaluateOptions = z.object({
@@ -34,15 +34,26 @@ export async function evaluate(given: EvaluateOptions): Promise<Record<string, n
   return base.labels?.length ? evaluateClassifier(o) : evaluateLanguageModel(o, base);
 }
 
+/** Rows that are held at a time: enough to sort them by length. */
+const groupSize = 1024;
+
 async function evaluateClassifier(o: Resolved): Promise<Record<string, number>> {
   await using c = await openClassifier(o);
-  const found: Row[] = [];
-  for (const source of o.data) for await (const row of rows(source, { text: o.text, split: "test" })) found.push(row);
-  const { examples } = await encodeFor(c, found, o);
-  const batches = classificationBatches(examples, { batchSize: o.batchSize, seed: 0, shuffle: false });
-  const program = ({ feeds }: { feeds: Readonly<Record<string, Nd>> }) =>
-    c.program(...(feeds["ids"]!.shape as [number, number]));
-  return { examples: examples.length, ...(await scoresOf(c.session, program, batches)) };
+  const scoring = openScoring(c.session, ({ feeds }) => c.program(...(feeds["ids"]!.shape as [number, number])));
+  let [count, truncated, lostTokens] = [0, 0, 0];
+  for await (const group of grouped(testRows(o), groupSize)) {
+    const { examples, overflow } = await encodeFor(c, group, o);
+    await scoring.add(classificationBatches(examples, { batchSize: o.batchSize, seed: 0, shuffle: false }));
+    count += examples.length;
+    truncated += overflow.examples;
+    lostTokens += overflow.lostTokens;
+  }
+  if (!count) throw fail("labels", "there are no examples", "check the data");
+  return { examples: count, truncated, lostTokens, ...scoring.values() };
+}
+
+async function* testRows(o: Resolved): AsyncGenerator<Row> {
+  for (const source of o.data) yield* rows(source, { text: o.text, split: "test" });
 }
 
 async function evaluateLanguageModel(o: Resolved, base: Base): Promise<Record<string, number>> {

@@ -60,21 +60,35 @@ export async function scoresOf(
   program: (batch: Batch) => Program,
   held: Batches,
 ): Promise<Record<string, number>> {
+  const scoring = openScoring(session, program);
+  await scoring.add(held);
+  return scoring.values();
+}
+
+/** Scores that batches are added to, one group after another. */
+export interface Scoring {
+  add(held: Batches): Promise<void>;
+  /** Throws `labels` when nothing was scored. */
+  values(): Record<string, number>;
+}
+
+/** Scores of nothing yet. */
+export function openScoring(session: Session, program: (batch: Batch) => Program): Scoring {
   const answers = tally({ accuracy, macroF1: macroF1() });
   const losses = tally({ loss });
-  for (let i = 0; i < held.perEpoch; i++) {
-    const batch = await held.at(i);
-    const out = await session.run(program(batch), only(batch.feeds, program(batch)));
-    const { labels, weights } = batch.feeds as Record<string, Nd>;
-    const known = weights!.data as Float32Array;
-    answers.add({
-      labels: labels!.data as Int32Array,
-      predictions: argmaxRows(out["logits"]!),
-      weights: known,
-    });
-    losses.add({ losses: out["losses"]!.data as Float32Array, weights: known });
-  }
-  return { ...answers.values(), ...losses.values() };
+  return {
+    async add(held) {
+      for (let i = 0; i < held.perEpoch; i++) {
+        const batch = await held.at(i);
+        const out = await session.run(program(batch), only(batch.feeds, program(batch)));
+        const { labels, weights } = batch.feeds as Record<string, Nd>;
+        const known = weights!.data as Float32Array;
+        answers.add({ labels: labels!.data as Int32Array, predictions: argmaxRows(out["logits"]!), weights: known });
+        losses.add({ losses: out["losses"]!.data as Float32Array, weights: known });
+      }
+    },
+    values: () => ({ ...answers.values(), ...losses.values() }),
+  };
 }
 
 /** Those feeds that a program reads. */

@@ -73,14 +73,17 @@ function sideOf(row: Row, { text, heldOutShare }: LabelledOptions): Split {
   return at < heldOutShare ? "validation" : at < 2 * heldOutShare ? "test" : "train";
 }
 
-/** Read and encode every side. Throws `labels` when a side is empty, `data` and `overflow` as the rows do. */
+/** Read and encode every side. Throws `config` for a context longer than the base's, `labels` when a side is empty, `data` and `overflow` as the rows do. */
 export async function readLabelled(base: Base, o: LabelledOptions): Promise<Labelled> {
+  const limit = base.config.contextLength;
+  const contextLength = o.contextLength ?? limit;
+  if (contextLength > limit)
+    throw fail("config", `texts of ${contextLength} tokens, in a model of ${limit}`, `use at most ${limit}`);
   const sides = await splitRows(o);
   for (const side of splits)
     if (!sides[side].length)
       throw fail("labels", `no examples are left for ${side}`, "give more data, or name --validation and --test");
   const { text, label, allow } = o;
-  const contextLength = o.contextLength ?? base.config.contextLength;
   const findings = await examinedLabels(sides, {
     text,
     label,

@@ -1,6 +1,13 @@
 /** Classifying texts with an adapted model: labels with their probabilities, and scores on labelled texts. */
 import { z } from "zod";
-import { classificationBatches, type Example, encodeExamples, overflows, type Row, rows } from "../data/index.js";
+import {
+  classificationBatches,
+  type Example,
+  encodeExamples,
+  type OverflowReport,
+  type Row,
+  rows,
+} from "../data/index.js";
 import { fail, type Nd, type Program, params, Scope } from "../ir/index.js";
 import type { Pooling } from "../models/index.js";
 import { chooseEngine, type Session } from "../runtime/index.js";
@@ -13,7 +20,7 @@ import { optionsOf } from "./options.js";
 export const runningOptions = {
   model: z.string().default("runs/adapt").describe("an adapted run or its model folder"),
   text: z.string().default("text").describe("column of the text"),
-  overflow: z.enum(overflows).default("truncate").describe("what happens to texts longer than the context"),
+  overflow: z.enum(["error", "truncate"]).default("truncate").describe("what happens to texts longer than the context"),
   batchSize: z.int().positive().default(32).describe("texts at a time"),
   engine: z.enum(["auto", "ort", "reference"]).default("auto").describe("where programs run"),
   threads: z.int().positive().optional().describe("threads of the engine; one a core if absent"),
@@ -33,12 +40,16 @@ export interface Prediction {
   readonly text: string;
   /** The likeliest labels, in order. */
   readonly labels: readonly { readonly label: string; readonly probability: number }[];
+  /** Set when only the beginning of the text was read: it is longer than the context. */
+  readonly truncated?: true;
 }
 
 export interface Classifier extends AsyncDisposable {
   readonly base: Base;
   readonly labels: readonly string[];
   readonly session: Session;
+  /** Tokens that a text may have, as in training. */
+  readonly contextLength: number;
   program(batch: number, length: number): Program;
 }
 
@@ -56,7 +67,7 @@ export async function openClassifier(o: {
       `${o.model} is no classifier: its config.json has no labels`,
       "adapt it first: npx plinth adapt --help",
     );
-  const { pooling } = (base.json["plinth"] ?? {}) as { pooling?: Pooling };
+  const { pooling, contextLength } = (base.json["plinth"] ?? {}) as { pooling?: Pooling; contextLength?: number };
   const programs = new Map<string, Program>();
   const build = (batch: number, length: number) =>
     textClassification(base.family, base.config, {
@@ -73,6 +84,7 @@ export async function openClassifier(o: {
     base,
     labels,
     session,
+    contextLength: Math.min(contextLength ?? base.config.contextLength, base.config.contextLength),
     program(batch, length) {
       const key = `${batch} ${length}`;
       const known = programs.get(key);
@@ -89,12 +101,33 @@ export async function openClassifier(o: {
 /** Labels of texts, in order. Throws `checkpoint` and `labels` for a model that cannot classify, `data` for an empty text. */
 export async function* predict(given: PredictOptions): AsyncGenerator<Prediction> {
   const o = optionsOf(predictOptions, given);
-  const found: Row[] = o.texts.map((text, i) => ({ at: `text ${i + 1}`, fields: { [o.text]: text } }));
-  for (const source of o.data) for await (const row of rows(source, { text: o.text })) found.push(row);
-  if (!found.length) throw fail("usage", "there is nothing to classify", "give a text, or --data with a file");
-  await using c = await openClassifier(o);
-  for (let from = 0; from < found.length; from += o.batchSize)
-    yield* predictBatch(c, found.slice(from, from + o.batchSize), o);
+  let classifier: Classifier | undefined;
+  try {
+    for await (const group of grouped(textsOf(o), o.batchSize)) {
+      classifier ??= await openClassifier(o);
+      yield* predictBatch(classifier, group, o);
+    }
+    if (!classifier) throw fail("usage", "there is nothing to classify", "give a text, or --data with a file");
+  } finally {
+    await classifier?.[Symbol.asyncDispose]();
+  }
+}
+
+async function* textsOf(o: z.output<typeof predictOptions>): AsyncGenerator<Row> {
+  for (const [i, text] of o.texts.entries()) yield { at: `text ${i + 1}`, fields: { [o.text]: text } };
+  for (const source of o.data) yield* rows(source, { text: o.text });
+}
+
+/** Rows in groups of `size`, the last one smaller: no more of them are held at a time. */
+export async function* grouped(all: AsyncIterable<Row>, size: number): AsyncGenerator<Row[]> {
+  let group: Row[] = [];
+  for await (const row of all) {
+    group.push(row);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length) yield group;
 }
 
 async function* predictBatch(
@@ -103,23 +136,23 @@ async function* predictBatch(
   o: z.output<typeof predictOptions>,
 ): AsyncGenerator<Prediction> {
   const { examples } = await encodeFor(c, group, { ...o, unlabelled: true });
-  const batches = classificationBatches(examples, {
-    batchSize: Math.min(o.batchSize, group.length),
+  // one bucket in order: row b of the batch is row b of the group
+  const batch = await classificationBatches(examples, {
+    batchSize: group.length,
     seed: 0,
     shuffle: false,
     buckets: 1,
-  });
-  const batch = await batches.at(0);
+  }).at(0);
   const [rowsInBatch, length] = batch.feeds["ids"]!.shape as [number, number];
   const program = c.program(rowsInBatch, length);
   const out = await c.session.run(program, only(batch.feeds, program));
-  const order = new Map(group.map((row, i) => [String(row.fields["id"] ?? row.at), i]));
-  for (const [b, id] of batch.ids!.entries()) {
-    const row = group[order.get(id) ?? b]!;
+  for (const [b, row] of group.entries()) {
+    const { id, cut } = examples[b]!;
     yield {
       id,
       text: String(row.fields[o.text]),
       labels: likeliest(out["probabilities"]!, b, c.labels).slice(0, o.top),
+      ...(cut && { truncated: cut }),
     };
   }
 }
@@ -128,11 +161,11 @@ async function* predictBatch(
 export const encodeFor = (
   c: Classifier,
   group: readonly Row[],
-  o: { text: string; label?: string; overflow: z.output<typeof predictOptions>["overflow"]; unlabelled?: boolean },
-): Promise<{ examples: readonly Example[] }> =>
+  o: { text: string; label?: string; overflow: "error" | "truncate"; unlabelled?: boolean },
+): Promise<{ examples: readonly Example[]; overflow: OverflowReport }> =>
   encodeExamples(group, {
     tokenizer: c.base.tokenizer,
-    contextLength: c.base.config.contextLength,
+    contextLength: c.contextLength,
     labels: c.labels,
     text: o.text,
     ...(o.label !== undefined && { label: o.label }),

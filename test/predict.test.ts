@@ -1,0 +1,75 @@
+/** Using a trained classifier: what it reads of every text, in order, and what it says of held-out ones. */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { adapt, evaluate, predict, pretrain } from "../src/index.js";
+import { temporary } from "./temporary.js";
+
+const folder = temporary("plinth-predict-");
+const words = { animal: ["cat", "dog", "bird", "fish"], food: ["bread", "soup", "cheese", "rice"] };
+const sentence = (label: keyof typeof words, i: number) => `the large ${words[label][i % 4]} number ${i} is here`;
+const things = (n: number) =>
+  Array.from({ length: n }, (_, i) =>
+    (["animal", "food"] as const).map((label) => ({ text: sentence(label, i), label })),
+  ).flat();
+
+let base: string;
+let data: string;
+let model: string;
+const write = async (name: string, rows: readonly object[]): Promise<string> => {
+  const path = join(folder(), name);
+  await writeFile(path, rows.map((row) => JSON.stringify(row)).join("\n"));
+  return path;
+};
+const all = async <T>(events: AsyncIterable<T>): Promise<T[]> => {
+  const found: T[] = [];
+  for await (const event of events) found.push(event);
+  return found;
+};
+
+beforeAll(async () => {
+  base = join(folder(), "base");
+  model = join(folder(), "adapted");
+  data = await write("things.jsonl", things(40));
+  const sizes = { vocabSize: 200, contextLength: 32, model: { layers: 1, heads: 2, hiddenSize: 32 } };
+  await all(pretrain({ data: [data], out: base, family: "bert", ...sizes, steps: 4, batchSize: 4 }));
+  const held = await write("test.jsonl", things(6));
+  const options = { contextLength: 7, overflow: "truncate" as const, steps: 40, learningRate: 5e-3 };
+  const allow = ["leakage", "duplicates", "overflow"];
+  await all(adapt({ data: [data], test: [held], base, out: model, allow, ...options }));
+});
+
+test("every text is answered in order, whatever its id and the batch size", async () => {
+  const rows = things(3)
+    .slice(0, 5)
+    .map((row) => ({ ...row, id: "same" }));
+  const path = await write("same.jsonl", rows);
+  const said = await all(predict({ data: [path], model, batchSize: 4 }));
+  expect(said.map((one) => one.text)).toEqual(rows.map((row) => row.text));
+  const alone = await all(predict({ data: [path], model, batchSize: 1 }));
+  for (const [i, one] of said.entries()) {
+    expect(one.id).toBe("same");
+    expect(one.labels[0]!.label).toBe(alone[i]!.labels[0]!.label);
+    expect(one.labels[0]!.probability).toBeCloseTo(alone[i]!.labels[0]!.probability, 5);
+  }
+});
+
+test("a text that was cut says so", async () => {
+  const [short, long] = await all(predict({ texts: ["cat", "cat dog ".repeat(30)], model }));
+  expect([short!.truncated, long!.truncated]).toEqual([undefined, true]);
+});
+
+test("scores do not depend on the batch size, and are those of the run, at its context length", async () => {
+  const [three, many] = await Promise.all(
+    [3, 32].map((batchSize) => evaluate({ data: [join(folder(), "test.jsonl")], model, batchSize })),
+  );
+  const { test: scores } = JSON.parse(await readFile(join(model, "results.json"), "utf8"));
+  for (const [name, value] of Object.entries(many!)) expect(three![name]).toBeCloseTo(value, 5);
+  for (const [name, value] of Object.entries(scores)) expect(many![name]).toBeCloseTo(value as number, 5);
+  expect([many!["truncated"], many!["lostTokens"]! > 0]).toEqual([12, true]);
+});
+
+test("a context longer than the base's is refused", async () => {
+  const long = all(adapt({ data: [data], base, out: join(folder(), "long"), contextLength: 33 }));
+  await expect(long).rejects.toMatchObject({ code: "config", help: "use at most 32" });
+});

@@ -73,3 +73,17 @@ test("a context longer than the base's is refused", async () => {
   const long = all(adapt({ data: [data], base, out: join(folder(), "long"), contextLength: 33 }));
   await expect(long).rejects.toMatchObject({ code: "config", help: "use at most 32" });
 });
+
+test("a causal model is measured with the documents of its training, on texts shorter than its context", async () => {
+  const text = await write("short.jsonl", things(1));
+  const sizes = { vocabSize: 300, contextLength: 64, model: { layers: 1, heads: 2, hiddenSize: 32 } };
+  for (const documents of ["isolated", "joined"] as const) {
+    const out = join(folder(), documents);
+    const held = { data: [data], validation: [text], allow: ["leakage"] };
+    await all(pretrain({ ...held, out, family: "gpt", documents, ...sizes, steps: 4, batchSize: 2 }));
+    const scores = await evaluate({ data: [text], model: out });
+    expect(scores).toEqual(await evaluate({ data: [text], model: out, documents }));
+    const other = documents === "joined" ? "isolated" : "joined";
+    expect(scores["loss"]).not.toBe((await evaluate({ data: [text], model: out, documents: other }))["loss"]);
+  }
+});

@@ -3,15 +3,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { classificationBatches, documents, type Row, rows, writeShards } from "../data/index.js";
+import { classificationBatches, documents, type Row, rows, type Tokens, writeShards } from "../data/index.js";
 import { fail } from "../ir/index.js";
 import { parametersOf } from "../models/index.js";
 import { chooseEngine } from "../runtime/index.js";
 import { type Base, openBase } from "./base.js";
 import { openScoring } from "./fit.js";
-import { batchesOf, objectiveOf, scorer } from "./language-model.js";
+import { heldOut, objectiveOf, scorer } from "./language-model.js";
 import { optionsOf } from "./options.js";
 import { encodeFor, grouped, openClassifier, runningOptions } from "./predict.js";
+import { textsBegin } from "./save-model.js";
 
 /** What `evaluate` takes. */
 export const evaluateOptions = z.object({
@@ -20,7 +21,10 @@ export const evaluateOptions = z.object({
     .min(1)
     .describe("labelled examples or text; of the sources built in, the test part is used"),
   label: z.string().default("label").describe("classifiers: column of the label"),
-  documents: z.enum(["isolated", "joined"]).default("isolated").describe("gpt: whether documents see one another"),
+  documents: z
+    .enum(["isolated", "joined"])
+    .optional()
+    .describe("gpt: whether documents see one another; as in training if absent"),
   maskRate: z.number().gt(0).lt(1).default(0.15).describe("bert: share of the tokens to fill in"),
   ...runningOptions,
 });
@@ -67,17 +71,30 @@ async function evaluateLanguageModel(o: Resolved, base: Base): Promise<Record<st
       folder: join(folder, "tokens"),
       ...(end !== undefined && { end }),
     });
-    const batches = await batchesOf(base, tokens, tokenizer, { ...o, seed: 0, shuffle: false, wholeWord: true });
+    try {
+      return await scoreTokens(o, base, tokens);
+    } finally {
+      tokens.close();
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function scoreTokens(o: Resolved, base: Base, tokens: Tokens): Promise<Record<string, number>> {
+  const { header } = tokens;
+  const shown = o.documents ?? ((await textsBegin(base.path)) ? "isolated" : "joined");
+  const how = { ...o, documents: shown, contextLength: undefined, seed: 0, wholeWord: true };
+  const batches = await heldOut(base, tokens, base.tokenizer, how);
+  try {
     const lm = await objectiveOf(base, batches, { training: false });
     const engine = await chooseEngine(o.engine);
     const weights = await base.weights(parametersOf(base.family, base.config));
     await using session = await engine.open(weights, o.threads === undefined ? {} : { threads: o.threads });
-    const bytesPerToken = base.family.objective === "causal" ? tokens.header.bytes / tokens.header.tokens : undefined;
+    const bytesPerToken = base.family.objective === "causal" ? header.bytes / header.tokens : undefined;
     const scores = await scorer(lm, batches, { most: Number.POSITIVE_INFINITY, bytesPerToken })(session);
-    batches.close();
-    tokens.close();
-    return { tokens: tokens.header.tokens, ...scores };
+    return { tokens: header.tokens, ...scores };
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    batches.close();
   }
 }

@@ -69,6 +69,14 @@ export function batchesOf(
     : maskedBatches(tokens, { ...common, rate: o.maskRate, wholeWord: o.wholeWord, places: "expected" });
 }
 
+/** Batches to measure on, in order; text shorter than one context is read in shorter rows. */
+export function heldOut(model: Model, tokens: Tokens, tokenizer: Tokenizer, o: BatchOptions): Promise<CorpusBatches> {
+  const { tokens: count, documents } = tokens.header;
+  const longest = Math.max(8, model.family.objective === "causal" ? count - 1 : count + 2 * documents);
+  const contextLength = Math.min(o.contextLength ?? longest, longest);
+  return batchesOf(model, tokens, tokenizer, { ...o, contextLength, shuffle: false });
+}
+
 /** The objective of batches like this one; `rewrite` may change its graph, as an adaptation does. */
 export async function objectiveOf(
   { family, config }: Model,
@@ -96,7 +104,7 @@ export type Rewrite = (roots: readonly Tensor[]) => readonly Tensor[];
 export const dropsOut = ({ config }: Model): boolean =>
   Number(config["dropout"] ?? 0) > 0 || Number(config["attentionDropout"] ?? 0) > 0;
 
-/** Scores over batches, in order: sums and counts, so that the batch size does not matter. */
+/** Scores over batches, in order: sums and counts, so that the batch size does not matter. Throws `labels` when nothing is scored. */
 export function scorer(
   lm: LanguageModelling,
   batches: Batches,
@@ -114,6 +122,7 @@ export function scorer(
       tokens += Number(out["count"]!.data[0]);
       correct += Number(out["correct"]!.data[0]);
     }
+    if (tokens === 0) throw fail("labels", "no token of the held-out text was scored", "give more text");
     const loss = nats / tokens;
     const bits = bytesPerToken && { bitsPerByte: loss / Math.LN2 / bytesPerToken };
     return { loss, perplexity: Math.exp(loss), accuracy: correct / tokens, ...bits };

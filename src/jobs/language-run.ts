@@ -9,7 +9,7 @@ import { nextToken } from "../serve/index.js";
 import type { LanguageModelling } from "../tasks/index.js";
 import { type Job, preflight, requireFits } from "../train/index.js";
 import type { Corpus } from "./corpus.js";
-import { batchesOf, dropsOut, type Model, objectiveOf, type Rewrite, scorer } from "./language-model.js";
+import { batchesOf, dropsOut, heldOut, type Model, objectiveOf, type Rewrite, scorer } from "./language-model.js";
 import { ratesOf, ruleOf } from "./optimizing.js";
 import type { ResolvedPretrain } from "./pretrain-options.js";
 import { write } from "./prompt.js";
@@ -50,11 +50,8 @@ export async function openLanguageRun(
     for (const batches of open) batches.close();
   };
   try {
-    // held-out text may be shorter than one context: it is then read in shorter rows
-    const { tokens, documents, bytes } = corpus.validation.header;
-    const rows = Math.max(8, model.family.objective === "causal" ? tokens - 1 : tokens + 2 * documents);
-    const contextLength = Math.min(o.contextLength ?? rows, rows);
-    const held = await batchesOf(model, corpus.validation, tokenizer, { ...o, contextLength, shuffle: false });
+    const { tokens, bytes } = corpus.validation.header;
+    const held = await heldOut(model, corpus.validation, tokenizer, o);
     open.push(held);
     const plain = await objectiveOf(model, data, { training: dropsOut(model) });
     const weights = params([plain.objective.sum]);

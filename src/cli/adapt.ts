@@ -101,6 +101,7 @@ async function runControl(options: z.output<typeof controlOptions>, context: Con
 
 /** One event of a comparison in one line. */
 export function lineOf(event: Exclude<ControlEvent, { type: "done" }>): string {
+  if (event.type === "warning") return `warning: ${event.message}`;
   if (event.type === "plan") return `${event.runs} runs at ${event.sizes.join(", ")} examples, ${event.labels} labels`;
   if (event.type === "interrupted") return "interrupted: runs that are done are kept";
   if (event.type === "tuned") {

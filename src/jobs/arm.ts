@@ -3,14 +3,15 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Batch, Batches, Example } from "../data/index.js";
 import { type Arm, type ArmRun, type Meter, openMeter, type Point, peakBytes } from "../evaluate/index.js";
-import { size } from "../ir/index.js";
+import { nd, size } from "../ir/index.js";
 import type { Training } from "../optim/index.js";
 import { flops } from "../passes/index.js";
+import type { Session } from "../runtime/index.js";
 import { openRun, type TrainEvent, train } from "../train/index.js";
 import type { Approach } from "./approach.js";
 import { type Classifying, held, stepsFor } from "./classify.js";
 import type { ResolvedControl } from "./control-options.js";
-import { jobOfFit, scoresOf } from "./fit.js";
+import { jobOfFit, only, scoresOf } from "./fit.js";
 
 export interface ArmPlan {
   readonly arm: Arm;
@@ -18,6 +19,8 @@ export interface ArmPlan {
   readonly seed: number;
   readonly learningRate: number;
   readonly approach: Approach;
+  /** Programs that other runs have had compiled; this run adds its own. */
+  readonly compiled: WeakSet<Training>;
   readonly examples: readonly Example[];
   /** The run's folder. */
   readonly folder: string;
@@ -36,21 +39,28 @@ export async function runArm(o: ResolvedControl, c: Classifying, plan: ArmPlan):
   const meter = openMeter();
   const spent = (flops: number) => meter.add({ flops });
   const batches = await approach.batches(plan.examples, { seed, shuffle: true, session, spent });
+  const steps = stepsFor(o, plan.examples.length);
+  meter.pause();
+  await compile(session, batches, { ...plan, most: steps * o.accumulation, accumulation: o.accumulation });
+  meter.resume();
   const ledger = new Ledger(approach, batches, meter, o.accumulation);
   let metrics: Record<string, number> | undefined;
   const save = async () => {
     meter.pause();
     metrics = await scoresOf(session, approach.scores, test);
   };
-  const steps = stepsFor(o, plan.examples.length);
   const fit = { approach, options: o, engine, state, batches, held: validation, learningRate };
   const job = jobOfFit({ ...fit, steps, seed, meter, save });
   {
     const config = { kind: "adapt", arm: plan.arm, size: plan.size, learningRate, steps, batchSize: o.batchSize };
     const record = { config, seeds: { run: seed }, data: {} };
     await using folder = await openRun(plan.folder, record, { mode: "replace" });
-    for await (const event of train({ ...job, keep: 0, folder, ...(plan.signal && { signal: plan.signal }) }))
-      await ledger.note(event);
+    try {
+      for await (const event of train({ ...job, keep: 0, folder, ...(plan.signal && { signal: plan.signal }) }))
+        await ledger.note(event);
+    } finally {
+      meter.pause();
+    }
   }
   if (!metrics) return undefined; // interrupted
   await rm(join(plan.folder, "checkpoints"), { recursive: true, force: true });
@@ -70,6 +80,29 @@ export async function runArm(o: ResolvedControl, c: Classifying, plan: ArmPlan):
   };
 }
 
+/**
+ * Take a step of every shape among the first `most` batches, so that no run is charged for compiling what others then find
+ * compiled. The weights are spoilt: training writes the state anew.
+ */
+async function compile(
+  session: Session,
+  batches: Batches,
+  o: Pick<ArmPlan, "approach" | "compiled"> & { readonly most: number; readonly accumulation: number },
+): Promise<void> {
+  for (let i = 0; i < Math.min(batches.perEpoch, o.most); i++) {
+    const batch = await batches.at(i);
+    const training = o.approach.training(batch);
+    if (o.compiled.has(training)) continue;
+    o.compiled.add(training);
+    const parted = o.accumulation > 1;
+    for (const [name, value] of [...training.state, ...(parted ? training.accumulators : [])])
+      await session.write(name, value);
+    const feeds = { ...batch.feeds, learningRate: nd("f32", [], 0), step: nd("f32", [], 1), seed: nd("u32", [], 0) };
+    for (const program of parted ? [training.accumulate, training.apply] : [training.step])
+      await session.run(program, only(feeds, program));
+  }
+}
+
 /** What training had cost at each score. */
 class Ledger {
   readonly points: Point[] = [];
@@ -82,7 +115,15 @@ class Ledger {
     private readonly accumulation: number,
   ) {}
 
+  /** Counting is not training: the meter stands still meanwhile. */
   async note(event: TrainEvent): Promise<void> {
+    const { running } = this.meter;
+    this.meter.pause();
+    await this.count(event);
+    if (running) this.meter.resume();
+  }
+
+  private async count(event: TrainEvent): Promise<void> {
     if (event.type === "step") {
       this.losses.push(event.loss);
       for (let part = 0; part < this.accumulation; part++) {

@@ -1,11 +1,13 @@
 /** An adaptation and its control: the same network from scratch, at the same sizes and seeds, each with its own tuned learning rate. */
 import { existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Example } from "../data/index.js";
 import { type Arm, type ArmRun, type Curve, openEnergyMeter, writeCurve } from "../evaluate/index.js";
-import { size } from "../ir/index.js";
-import { replaceFile } from "../models/index.js";
+import { fail, size } from "../ir/index.js";
+import { makeFolder, replaceFile } from "../models/index.js";
+import type { Training } from "../optim/index.js";
+import { lock } from "../train/index.js";
 import { type Approach, approach } from "./approach.js";
 import { type ArmPlan, runArm } from "./arm.js";
 import { type Classifying, classifying, held, subset } from "./classify.js";
@@ -16,6 +18,7 @@ import { pretrainingCost } from "./pretraining-cost.js";
 
 /** What happens during a comparison. */
 export type ControlEvent =
+  | { readonly type: "warning"; readonly message: string }
   | { readonly type: "plan"; readonly runs: number; readonly sizes: readonly number[]; readonly labels: number }
   | {
       readonly type: "tuned";
@@ -35,12 +38,46 @@ const arms = ["adapted", "scratch"] as const;
 
 /**
  * Train both arms at every size and seed, on the same examples in the same order of sizes; curve.json and each run's record are in
- * the folder, and runs that are there already are not run again.
+ * the folder, and runs that are there already are not run again. Throws `run` for a folder that holds another kind of run, or that
+ * another process is at work in.
  */
 export async function* control(given: ControlOptions, { signal }: CompareControl = {}): AsyncGenerator<ControlEvent> {
   const o = optionsOf(controlOptions, given);
+  requireOwn(o.out);
   await using c = await classifying(o);
-  await mkdir(o.out, { recursive: true });
+  await makeFolder(o.out);
+  const release = await lock(join(o.out, "lock"));
+  try {
+    if (o.replace) await clear(o.out);
+    for (const event of c.labelled.findings)
+      if (event.type === "warning") yield { type: "warning", message: event.message };
+    yield* compared(o, c, signal);
+  } finally {
+    await release();
+  }
+}
+
+/** Refuse the folder of a single run: its report and a comparison's would lie over each other. Throws `run`. */
+function requireOwn(out: string): void {
+  if (!existsSync(join(out, "run.json"))) return;
+  throw fail("run", "this folder holds a run that is no comparison", "choose another folder", out);
+}
+
+/** Of a comparison that is replaced only what a comparison writes is removed; other files and runs stay. */
+async function clear(out: string): Promise<void> {
+  const runs = join(out, "runs");
+  const names = await readdir(runs).catch(() => []);
+  for (const name of names.filter((name) => /^(adapted|scratch)-\d+-\d+-[\d.e+-]+$/.test(name)))
+    await rm(join(runs, name), { recursive: true, force: true });
+  await rmdir(runs).catch(() => undefined); // it holds something else, or was not there
+  for (const name of ["curve.json", "report.html"]) await rm(join(out, name), { force: true });
+}
+
+async function* compared(
+  o: ResolvedControl,
+  c: Classifying,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ControlEvent> {
   const sizes = sizesOf(o, c.labelled.train.length);
   const lab = new Lab(o, c, signal);
   yield { type: "plan", runs: sizes.length * o.seeds * arms.length, sizes, labels: c.classes };
@@ -73,6 +110,8 @@ function sizesOf(o: ResolvedControl, available: number): number[] {
 /** Runs arms, or finds them done. */
 class Lab {
   private readonly approaches: Readonly<Record<Arm, Approach>>;
+  /** What has run in the shared session, and so is compiled. */
+  private readonly compiled = new WeakSet<Training>();
   constructor(
     private readonly o: ResolvedControl,
     private readonly c: Classifying,
@@ -110,7 +149,15 @@ class Lab {
       if (made === key) return { run, reused: true };
     }
     const examples = subset(c.labelled.train, plan.size, plan.seed);
-    const run = await runArm(o, c, { ...plan, approach: this.approaches[plan.arm], examples, folder, signal });
+    const { compiled } = this;
+    const run = await runArm(o, c, {
+      ...plan,
+      approach: this.approaches[plan.arm],
+      compiled,
+      examples,
+      folder,
+      signal,
+    });
     if (!run) return undefined;
     const kept = { ...run, folder: join("runs", name) };
     await replaceFile(settled, JSON.stringify({ key, run: kept }));
@@ -122,7 +169,7 @@ class Lab {
 const keyOf = (
   { out: _, resume: __, replace: ___, sizes: ____, seeds: _____, rates: ______, ...o }: ResolvedControl,
   c: Classifying,
-): string => JSON.stringify([o, c.labelled.hashes, c.baseHash]);
+): string => JSON.stringify([o, c.labelled.hashes, c.baseHash, c.versions]);
 
 /** The share of the most frequent label. */
 function majority(examples: readonly Example[]): number {

@@ -1,7 +1,7 @@
 /** Training: jobs, events, run folders, checkpoints, exact resume. */
 export type { StopReason, TrainEvent } from "./events.js";
 export type { Goal, Job } from "./job.js";
-export { isLocked } from "./lock.js";
+export { isLocked, lock } from "./lock.js";
 export { type Preflight, type PreflightOptions, preflight, requireFits, shortages } from "./preflight.js";
 export {
   type OpenRunOptions,

@@ -87,3 +87,16 @@ test("a causal model is measured with the documents of its training, on texts sh
     expect(scores["loss"]).not.toBe((await evaluate({ data: [text], model: out, documents: other }))["loss"]);
   }
 });
+
+test("labels that occur once are learnt from, and what was moved or cut is told", async () => {
+  const rare = Array.from({ length: 20 }, (_, i) => ({ text: `one of a kind ${i} is here`, label: `rare ${i}` }));
+  const path = await write("rare.jsonl", [...things(40), ...rare]);
+  const options = { steps: 2, contextLength: 7, overflow: "truncate" as const };
+  const allow = ["leakage", "duplicates", "overflow"];
+  const events = await all(adapt({ data: [path], base, out: join(folder(), "rare"), allow, ...options }));
+  const told = events.flatMap((event) => (event.type === "warning" ? [event.message] : []));
+  expect(told.join("\n")).toMatch(/train: \d+ held-out examples were moved here/);
+  expect(told.join("\n")).toMatch(/train: \d+ of \d+ texts too long, \d+ tokens lost \(such as /);
+  const { labels } = JSON.parse(await readFile(join(folder(), "rare", "results.json"), "utf8"));
+  expect(labels).toHaveLength(22);
+});

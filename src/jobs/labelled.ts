@@ -73,6 +73,35 @@ function sideOf(row: Row, { text, heldOutShare }: LabelledOptions): Split {
   return at < heldOutShare ? "validation" : at < 2 * heldOutShare ? "test" : "train";
 }
 
+const warning = (message: string): TrainEvent => ({ type: "warning", step: 0, message });
+
+/** Rows whose label training would never see go to training, from the sides that were drawn. Says how many. */
+function keepLabelsTogether(sides: Record<Split, Row[]>, o: LabelledOptions): TrainEvent[] {
+  const labelOf = (row: Row) => String(row.fields[o.label] ?? "");
+  const known = new Set(sides.train.map(labelOf));
+  const moved: Row[] = [];
+  for (const side of ["validation", "test"] as const) {
+    if (o[side]) continue;
+    moved.push(...sides[side].filter((row) => !known.has(labelOf(row))));
+    sides[side] = sides[side].filter((row) => known.has(labelOf(row)));
+  }
+  if (!moved.length) return [];
+  for (const row of moved) sides.train.push(row);
+  const labels = [...new Set(moved.map(labelOf))].slice(0, 3).join(", ");
+  return [
+    warning(
+      `train: ${moved.length} held-out examples were moved here, since training had none of their labels (such as ${labels})`,
+    ),
+  ];
+}
+
+function cutWarning(side: Split, texts: number, { examples, lostTokens, ids }: OverflowReport): TrainEvent[] {
+  if (!examples) return [];
+  return [
+    warning(`${side}: ${examples} of ${texts} texts too long, ${lostTokens} tokens lost (such as ${ids.join(", ")})`),
+  ];
+}
+
 /** Read and encode every side. Throws `config` for a context longer than the base's, `labels` when a side is empty, `data` and `overflow` as the rows do. */
 export async function readLabelled(base: Base, o: LabelledOptions): Promise<Labelled> {
   const limit = base.config.contextLength;
@@ -80,6 +109,7 @@ export async function readLabelled(base: Base, o: LabelledOptions): Promise<Labe
   if (contextLength > limit)
     throw fail("config", `texts of ${contextLength} tokens, in a model of ${limit}`, `use at most ${limit}`);
   const sides = await splitRows(o);
+  const moved = o.validation && o.test ? [] : keepLabelsTogether(sides, o);
   for (const side of splits)
     if (!sides[side].length)
       throw fail("labels", `no examples are left for ${side}`, "give more data, or name --validation and --test");
@@ -109,12 +139,17 @@ export async function readLabelled(base: Base, o: LabelledOptions): Promise<Labe
   const { labels } = train;
   const validation = await encodeExamples(sides.validation, { ...common, labels });
   const test = await encodeExamples(sides.test, { ...common, labels });
+  const cuts = [
+    ...cutWarning("train", sides.train.length, train.overflow),
+    ...cutWarning("validation", sides.validation.length, validation.overflow),
+    ...cutWarning("test", sides.test.length, test.overflow),
+  ];
   return {
     train: train.examples,
     validation: validation.examples,
     test: test.examples,
     labels,
-    findings,
+    findings: [...moved, ...findings, ...cuts],
     overflow: { train: train.overflow, validation: validation.overflow, test: test.overflow },
     hashes: { train: hashOf(train.examples), validation: hashOf(validation.examples), test: hashOf(test.examples) },
   };

@@ -15,6 +15,7 @@ import {
   adapt as run,
 } from "../jobs/index.js";
 import { type Context, command } from "./command.js";
+import { machinePeak } from "./machine-peak.js";
 import { follow } from "./terminal.js";
 
 const options = z.object({
@@ -68,11 +69,18 @@ export const adapt = command({
 const taken = <S extends z.ZodObject>(schema: S, given: Options): z.output<S> =>
   Object.fromEntries(Object.entries(given).filter(([name]) => name in schema.shape)) as z.output<S>;
 
+const resultOf = async <R>(out: string): Promise<R> =>
+  JSON.parse(await readFile(join(out, "results.json"), "utf8")) as R;
+
 async function runLanguage(o: z.output<typeof adaptLanguageOptions>, context: Context): Promise<undefined> {
-  const control = { signal: context.interruptible(), note: context.note };
-  const stopped = await follow(adaptLanguage(o, control), context, { label: "adapt" });
+  const signal = context.interruptible();
+  const peakGigaflops = await machinePeak(o.engine, o.threads);
+  const events = adaptLanguage(o, { signal, note: context.note, peakGigaflops });
+  const stopped = await follow(events, context, { label: "adapt", peakGigaflops });
   if (!stopped || stopped.reason === "interrupted") return;
-  const { before, after } = JSON.parse(await readFile(join(o.out, "results.json"), "utf8")) as AdaptLanguageResult;
+  const result = await resultOf<AdaptLanguageResult>(o.out);
+  context.emit(result);
+  const { before, after } = result;
   const change = (name: string) => `${name} ${before[name]!.toPrecision(4)} before, ${after[name]!.toPrecision(4)} now`;
   context.print(`on held-out text: ${Object.keys(after).map(change).join("; ")}`);
   context.print(`the model is in ${join(o.out, "model")}`);
@@ -80,9 +88,12 @@ async function runLanguage(o: z.output<typeof adaptLanguageOptions>, context: Co
 
 async function runAdapt(options: z.output<typeof adaptOptions>, context: Context): Promise<undefined> {
   const signal = context.interruptible();
-  const stopped = await follow(run(options, { signal, note: context.note }), context, { label: "adapting" });
+  const peakGigaflops = await machinePeak(options.engine, options.threads);
+  const events = run(options, { signal, note: context.note, peakGigaflops });
+  const stopped = await follow(events, context, { label: "adapting", unit: "examples", peakGigaflops });
   if (!stopped || stopped.reason === "interrupted") return;
-  const result = JSON.parse(await readFile(join(options.out, "results.json"), "utf8")) as AdaptResult;
+  const result = await resultOf<AdaptResult>(options.out);
+  context.emit(result);
   const scores = Object.entries(result.test).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
   context.print(`on ${result.examples.test} test examples: ${scores.join("  ")}`);
   context.print(
@@ -91,7 +102,7 @@ async function runAdapt(options: z.output<typeof adaptOptions>, context: Context
 }
 
 async function runControl(options: z.output<typeof controlOptions>, context: Context): Promise<undefined> {
-  const signal = context.interruptible();
+  const signal = context.interruptible("the runs that are done are kept");
   for await (const event of control(options, { signal })) {
     context.emit(event);
     if (event.type !== "done") context.note(lineOf(event));

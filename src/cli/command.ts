@@ -25,8 +25,9 @@ export interface Context {
   /**
    * From here Ctrl-C aborts this signal instead of ending the process, and a second one ends it at once. A command
    * that returns after that has saved its run; the user is then told how to go on: the same command with --resume.
+   * `text` says what happens at the first one, where that is not that a checkpoint is saved.
    */
-  interruptible(): AbortSignal;
+  interruptible(text?: string): AbortSignal;
 }
 
 /** A line that works as printed, and what it is for. */

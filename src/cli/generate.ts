@@ -1,6 +1,7 @@
 /** `plinth generate`: a model writes on from a prompt. */
 import { generateOptions, generateText } from "../jobs/index.js";
 import { command } from "./command.js";
+import { interruptedCode } from "./world.js";
 
 /** Text comes out as it is written; Ctrl-C ends it. */
 export const generate = command({
@@ -17,8 +18,9 @@ export const generate = command({
     },
   ],
   async run(options, context) {
+    const signal = context.interruptible("the text ends here");
     context.write(options.prompt);
-    const pieces = generateText(options);
+    const pieces = generateText(options, { signal });
     for (;;) {
       const { done, value } = await pieces.next();
       if (!done) {
@@ -30,7 +32,8 @@ export const generate = command({
       context.emit({ model, prompt, seed, ...value });
       const rate = (value.tokens / value.seconds).toFixed(0);
       if (context.verbose) context.note(`${value.tokens} tokens, ${rate} tokens/s, ended by ${value.ended}`);
-      return undefined;
+      // nothing was saved that could go on
+      return signal.aborted ? interruptedCode : undefined;
     }
   },
 });

@@ -21,38 +21,43 @@ export const quickstart = command({
     const peakGigaflops = await machinePeak("auto", options.threads);
     const events = run(options, { signal, note: context.note, peakGigaflops });
     context.note("WordNet 3.1: definitions to read, and 26 categories of nouns to tell apart");
-    for (let next = await events.next(); !next.done; next = await events.next()) {
+    for (let next = await events.next(); !next.done; ) {
       const event = next.value;
-      if (event.part === "pretrain") await showPretraining(event, events, context, peakGigaflops);
-      else show(event, context, options.out);
+      if (event.part === "pretrain") {
+        next = await showPretraining(event, events, context, peakGigaflops);
+        continue;
+      }
+      show(event, context, options.out);
+      next = await events.next();
     }
     return undefined;
   },
 });
 
-/** The events of the pre-training, as `plinth pretrain` shows them. */
+/** The events of the pre-training, as `plinth pretrain` shows them; what comes after them. */
 async function showPretraining(
   first: Part<"pretrain">,
   events: AsyncGenerator<QuickstartEvent>,
   context: Context,
   peakGigaflops: number | undefined,
-): Promise<void> {
+): Promise<IteratorResult<QuickstartEvent>> {
   context.note("\n1. pre-training a small GPT on definitions (Ctrl-C saves it; the same command goes on)");
+  let next: IteratorResult<QuickstartEvent> = { value: first };
   async function* training(): AsyncGenerator<TrainEvent> {
-    for (let event: QuickstartEvent = first; event.part === "pretrain"; ) {
-      yield event.event;
-      const next = await events.next();
-      if (next.done) return;
-      event = next.value;
-    }
+    for (; !next.done && next.value.part === "pretrain"; next = await events.next()) yield next.value.event;
   }
-  await follow(training(), context, { label: "pretrain", peakGigaflops });
+  const json = (event: TrainEvent): QuickstartEvent => ({ part: "pretrain", event });
+  await follow(training(), context, { label: "pretrain", peakGigaflops, json });
+  return next;
 }
 
 function show(event: Exclude<QuickstartEvent, Part<"pretrain">>, context: Context, out: string): void {
   if (context.json) return context.emit(event);
   if (event.part === "doctor") return context.note(doctorLine(event.report));
-  if (event.part === "pretrained") return context.note("1. the small GPT is pre-trained already");
+  if (event.part === "pretrained") {
+    if (event.reused) context.note("1. the small GPT is pre-trained already");
+    return;
+  }
   if (event.part === "control") {
     if (event.event.type === "plan")
       context.note("\n2. adapting the model that travels with plinth, and the same network from scratch");

@@ -102,6 +102,14 @@ test("under --json every event is a line of JSON and nothing else is on standard
   ).toEqual(events);
 });
 
+test("under --json a command may say what an event is part of", async () => {
+  const { world, said } = screen(80);
+  const { context } = openContext(world, ["--json"]);
+  await follow(stream(), context, { label: "demo", json: (event) => ({ part: "pretrain", event }) });
+  const lines = said.out().trim().split("\n");
+  expect(lines.map((line) => JSON.parse(line))).toEqual(events.map((event) => ({ part: "pretrain", event })));
+});
+
 test("the first interruption asks the run to save, the second ends it", () => {
   const handlers: (() => void)[] = [];
   const codes: number[] = [];
@@ -120,10 +128,14 @@ test("the first interruption asks the run to save, the second ends it", () => {
   expect(signal.aborted).toBe(true);
   expect(opened.interrupted()).toBe(true);
   expect(said.error()).toMatchInlineSnapshot(`
-    "stopping: a checkpoint is being saved (Ctrl-C again stops at once, without it)
+    "stopping: a checkpoint is being saved (Ctrl-C again stops at once)
     "
   `);
   expect(codes).toEqual([]);
   handlers[0]!();
   expect(codes).toEqual([130]);
+
+  openContext(listening, []).context.interruptible("the text ends here");
+  handlers[1]!();
+  expect(said.error()).toContain("stopping: the text ends here (");
 });

@@ -10,6 +10,8 @@ export interface ProgressOptions {
   readonly unit?: string;
   /** Measured single-precision rate of the machine, in GFLOP/s; absent: no share is shown. */
   readonly peakGigaflops?: number | undefined;
+  /** What an event is as JSON; the event itself if absent. */
+  readonly json?: (event: TrainEvent) => unknown;
   /** Seconds between plain lines where there is no terminal. */
   readonly seconds?: number;
   /** Milliseconds now; for tests. */
@@ -152,7 +154,7 @@ export async function follow(
   const show = painter(context, options);
   let stopped: Stopped | undefined;
   for await (const event of events) {
-    if (context.json) context.emit(event);
+    if (context.json) context.emit(options.json ? options.json(event) : event);
     else show(event);
     if (event.type === "stopped") stopped = event;
   }

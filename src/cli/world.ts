@@ -90,11 +90,11 @@ export function openContext(world: World, words: readonly string[]): Opened {
       world.error(`\r\x1b[2K${line}`);
       drawn = true;
     },
-    interruptible() {
+    interruptible(text = "a checkpoint is being saved") {
       release();
       release = world.onInterrupt(() => {
         if (stop.signal.aborted) return world.exit(interruptedCode);
-        note("stopping: a checkpoint is being saved (Ctrl-C again stops at once, without it)");
+        note(`stopping: ${text} (Ctrl-C again stops at once)`);
         stop.abort();
       });
       return stop.signal;

@@ -45,7 +45,9 @@ export async function* quickstart(
   hands: QuickstartControl = {},
 ): AsyncGenerator<QuickstartEvent> {
   const o = optionsOf(quickstartOptions, given);
-  if (o.fresh) await rm(o.out, { recursive: true, force: true });
+  const at = { gpt: join(o.out, "gpt"), adapt: join(o.out, "adapt"), report: join(o.out, "report.html") };
+  // only what a quickstart writes: the folder may hold other things
+  if (o.fresh) for (const path of Object.values(at)) await rm(path, { recursive: true, force: true });
   const { signal } = hands;
   const base = await openBase(o.base);
   const sides = {
@@ -63,27 +65,25 @@ export async function* quickstart(
     id: "id",
   });
   yield { part: "doctor", report };
-  yield* pretrained(o, hands);
+  yield* pretrained(o, at.gpt, hands);
   if (signal?.aborted) return;
-  const out = join(o.out, "adapt");
   let curve: Curve | undefined;
-  for await (const event of control(compared(o, out), { ...(signal && { signal }) })) {
+  for await (const event of control(compared(o, at.adapt), { ...(signal && { signal }) })) {
     yield { part: "control", event };
     if (event.type === "done") curve = event.curve;
   }
   if (!curve) return;
-  const facts = await factsOf(o, out, report);
-  const path = join(o.out, "report.html");
-  await writeReport(path, facts);
-  yield { part: "report", path, curve, facts };
+  const facts = await factsOf(at, report);
+  await writeReport(at.report, facts);
+  yield { part: "report", path: at.report, curve, facts };
 }
 
 /** A small GPT for about a minute, unless it is there already. */
 async function* pretrained(
   o: z.output<typeof quickstartOptions>,
+  out: string,
   hands: QuickstartControl,
 ): AsyncGenerator<QuickstartEvent> {
-  const out = join(o.out, "gpt");
   const events = existsSync(join(out, "run.json")) ? await readEvents(out) : [];
   const stopped = events.findLast((e) => e.type === "stopped");
   if (stopped?.type === "stopped" && stopped.reason !== "interrupted")
@@ -119,9 +119,11 @@ const compared = (o: z.output<typeof quickstartOptions>, out: string) => ({
   ...(o.threads !== undefined && { threads: o.threads }),
 });
 
-async function factsOf(o: z.output<typeof quickstartOptions>, out: string, doctor: DoctorReport): Promise<ReportFacts> {
-  const gpt = join(o.out, "gpt");
-  const facts = await compare([out]);
+async function factsOf(
+  { gpt, adapt }: { readonly gpt: string; readonly adapt: string },
+  doctor: DoctorReport,
+): Promise<ReportFacts> {
+  const facts = await compare([adapt]);
   const run = runFacts("a small GPT, pre-trained here", await readRun(gpt), await readEvents(gpt), { folder: "gpt" });
   const sides = Object.entries(doctor.splits).map(([name, split]) => ({
     name: `WordNet nouns, ${name}`,

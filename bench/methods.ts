@@ -2,9 +2,9 @@
  * The learning rates that each method of adaptation learns best with: plinth-tiny-en on 256 of WordNet's categories, validation
  * accuracy, three seeds each. These are the defaults in src/adapt/methods.ts.
  *
- *     npm run bench -- methods [--examples 256] [--seeds 3]
+ *     npm run bench -- methods [--examples 256] [--seeds 3] [--only head: keep the other figures]
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,7 +14,9 @@ import { machine, median } from "./machine.js";
 
 const rates = { full: [3e-4, 1e-3, 3e-3], head: [1e-3, 3e-3, 1e-2], lora: [1e-3, 3e-3, 1e-2] } as const;
 
-const { values } = parseArgs({ options: { examples: { type: "string" }, seeds: { type: "string" } } });
+const { values } = parseArgs({
+  options: { examples: { type: "string" }, seeds: { type: "string" }, only: { type: "string" } },
+});
 const examples = Number(values.examples ?? 256);
 const seeds = Number(values.seeds ?? 3);
 const out = join(tmpdir(), `plinth-methods-${process.pid}`);
@@ -23,7 +25,10 @@ interface Run {
   readonly test: number;
   readonly seconds: number;
 }
-const results: Record<string, Record<string, Run>> = {};
+const path = fileURLToPath(new URL("results/methods.json", import.meta.url));
+const results: Record<string, Record<string, Run>> = existsSync(path)
+  ? (JSON.parse(readFileSync(path, "utf8")) as { results: typeof results }).results
+  : {};
 
 async function once(method: keyof typeof rates, learningRate: number, seed: number): Promise<Run> {
   const options = { method, overflow: "truncate", contextLength: 48 } as const;
@@ -38,6 +43,7 @@ async function once(method: keyof typeof rates, learningRate: number, seed: numb
 }
 
 for (const [method, list] of Object.entries(rates) as [keyof typeof rates, readonly number[]][]) {
+  if (values.only !== undefined && values.only !== method) continue;
   results[method] = {};
   for (const rate of list) {
     const runs: Run[] = [];
@@ -51,7 +57,5 @@ for (const [method, list] of Object.entries(rates) as [keyof typeof rates, reado
   }
 }
 rmSync(out, { recursive: true, force: true });
-const folder = fileURLToPath(new URL("results", import.meta.url));
-mkdirSync(folder, { recursive: true });
 const what = `median over ${seeds} seeds of the accuracy on held-out definitions, after learning from ${examples}`;
-writeFileSync(join(folder, "methods.json"), `${JSON.stringify({ what, machine: machine(), results }, null, 2)}\n`);
+writeFileSync(path, `${JSON.stringify({ what, machine: machine(), results }, null, 2)}\n`);

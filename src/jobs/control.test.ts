@@ -61,7 +61,11 @@ test("replacing a comparison runs all of it again, and removes nothing that is n
 
 test("a comparison is not written over a single run", async () => {
   const o = { ...options("base"), replace: true };
-  await expect(all(control(o))).rejects.toMatchObject({ code: "run", at: at("base") });
+  await expect(all(control(o))).rejects.toMatchObject({
+    code: "run",
+    what: "this folder holds a run that is no comparison",
+    at: at("base"),
+  });
   expect(existsSync(at("base/model"))).toBe(true);
 });
 

@@ -46,8 +46,8 @@ p { max-width: 44rem; text-wrap: pretty; }
 .tile { padding: 1.1rem 1.25rem 1.15rem; display: flex; flex-direction: column; margin: 0; }
 .tile dt { font-size: .875rem; color: var(--muted); }
 .tile dd { margin: 0; }
-.tile .figure { font-size: 2.15rem; line-height: 1.2; font-weight: 700; letter-spacing: -.025em; font-variant-numeric: tabular-nums; margin-top: .15rem; white-space: nowrap; }
-.tile .figure small { font-size: 1rem; font-weight: 500; color: var(--muted); letter-spacing: 0; }
+.tile .figure { font-size: 2.15rem; line-height: 1.2; font-weight: 700; letter-spacing: -.025em; font-variant-numeric: tabular-nums; margin-top: .15rem; }
+.tile .figure small { font-size: 1rem; font-weight: 500; color: var(--muted); letter-spacing: 0; display: inline-block; }
 .tile .range { font-size: .875rem; font-variant-numeric: tabular-nums; margin-top: .1rem; }
 .tile .under { font-size: .8125rem; line-height: 1.45; color: var(--muted); margin-top: .3rem; font-variant-numeric: tabular-nums; }
 .card { padding: 1.25rem 1.4rem 1.3rem; margin: 1.25rem 0 0; }

@@ -17,7 +17,7 @@ const data = "wordnet:categories";
 export const quickstartOptions = z.object({
   out: z.string().default("runs/quickstart").describe("the folder to write"),
   base: z.string().default("plinth-tiny-en").describe("the model that is adapted"),
-  minutes: z.number().positive().default(1).describe("how long the small GPT is pre-trained"),
+  minutes: z.number().positive().default(0.8).describe("how long the small GPT is pre-trained"),
   sizes: z.array(z.int().positive()).default([64, 256, 1024]).describe("labelled definitions to learn from"),
   seeds: z.int().positive().default(3).describe("seeds at each size"),
   threads: z.int().positive().optional().describe("threads of the engine; one a core if absent"),
@@ -114,6 +114,9 @@ const compared = (o: z.output<typeof quickstartOptions>, out: string) => ({
   contextLength: 48,
   sizes: o.sizes,
   seeds: o.seeds,
+  // six minutes for everything: few steps, the same for both sides
+  batchSize: 32,
+  epochs: 6,
   evaluateExamples: 500,
   testExamples: 2000,
   ...(o.threads !== undefined && { threads: o.threads }),

@@ -37,8 +37,6 @@ export interface Labelled {
   readonly labels: readonly string[];
   /** What the doctor warns of, as events of a run. */
   readonly findings: readonly TrainEvent[];
-  /** What was too long, on each side. */
-  readonly overflow: Readonly<Record<Split, OverflowReport>>;
   /** sha256 of each side. */
   readonly hashes: Readonly<Record<Split, string>>;
 }
@@ -150,7 +148,6 @@ export async function readLabelled(base: Base, o: LabelledOptions): Promise<Labe
     test: test.examples,
     labels,
     findings: [...moved, ...findings, ...cuts],
-    overflow: { train: train.overflow, validation: validation.overflow, test: test.overflow },
     hashes: { train: hashOf(train.examples), validation: hashOf(validation.examples), test: hashOf(test.examples) },
   };
 }

@@ -17,11 +17,26 @@ export const softmax: Op<[Tensor]> = op<[Tensor]>({
     const e = exp(sub(x, detach(max(x, last(x)))));
     return div(e, sum(e, last(x)));
   },
-  vjp: (g, _, y) => [mul(y, sub(g, sum(mul(g, y), last(y))))],
+  vjp: (g, _, y) => [softmaxGrad(y, g)],
   onnx: (e, [x]) => e.node("Softmax", [x!], { axis: -1 }),
   cost: ([x]) => 5 * x.shape.reduce((a, b) => a * b, 1),
   samples: wide,
 });
+
+/** The gradient of softmax from its value y and that value's cotangent g. */
+export const softmaxGrad: Op<[y: Tensor, g: Tensor]> = op<[y: Tensor, g: Tensor]>({
+  name: "softmaxGrad",
+  type: ([y]) => y,
+  lower: ([y, g]) => mul(y, sub(g, sum(mul(g, y), last(y)))),
+  cost: ([y]) => 4 * y.shape.reduce((a, b) => a * b, 1),
+  samples: wide.map(({ inputs }) => ({ inputs: [...inputs, ...inputs] })),
+});
+
+/** The logarithm of the sum of exponentials along the last axis, which stays with size 1. */
+export function logSumExp(x: Tensor): Tensor {
+  const top = detach(max(x, last(x)));
+  return add(top, log(sum(exp(sub(x, top)), last(x))));
+}
 
 /** The logarithm of softmax, without its overflow. */
 export const logSoftmax: Op<[Tensor]> = op<[Tensor]>({

@@ -3,6 +3,7 @@ import { isConstant, isInput, isParam, type Node, type Shape, size, splatOf, typ
 import type { ReduceAttrs } from "../../ops/index.js";
 import { isElementwise, reductions } from "./elementwise.js";
 import { isMovement, type Layouts } from "./layouts.js";
+import { operandsOf } from "./masks.js";
 import { refined } from "./strides.js";
 
 /** What is run as one: a kernel's node, or elementwise nodes over one space of elements. */
@@ -54,7 +55,7 @@ export class Groups {
       // a copy that every reader sees through is not made
       if (!this.readersOf(node).length) continue;
       this.assign(node);
-      for (const x of node.inputs) this.read(x, node);
+      for (const x of operandsOf(node)) this.read(x, node);
     }
     for (const unit of this.units) unit.nodes.sort((a, b) => this.position.get(a)! - this.position.get(b)!);
   }
@@ -72,7 +73,7 @@ export class Groups {
 
   /** Units whose results a unit reads. */
   *needs(unit: Unit): Iterable<Unit> {
-    for (const node of unit.nodes) for (const x of node.inputs) yield* this.sources(x, unit);
+    for (const node of unit.nodes) for (const x of operandsOf(node)) yield* this.sources(x, unit);
   }
 
   private *sources(x: Tensor, unit: Unit): Iterable<Unit> {

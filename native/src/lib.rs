@@ -2,6 +2,7 @@
 pub mod denormals;
 pub mod kernel;
 pub mod kernels;
+pub mod math;
 pub mod memory;
 pub mod reader;
 pub mod simd;

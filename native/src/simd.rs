@@ -68,7 +68,6 @@ pub fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// once and call often. Type parameters come before `FMA`: `fn scale<T: Element>(..) = scale_body` calls `scale_body::<T, FMA>`.
 /// Calling an instance is sound on a machine that has the set, under the body's own conditions. An output taken as `&mut [T]`
 /// is known to overlap no input, so that a plain loop over it vectorises without a check at run time.
-#[allow(unused_macros)]
 macro_rules! versions {
     ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$($g:ident : $bound:path),+>)? ($($arg:ident : $t:ty),* $(,)?) $(-> $r:ty)? = $body:ident) => {
         $(#[$meta])*
@@ -99,7 +98,6 @@ macro_rules! versions {
         }
     };
 }
-#[allow(unused_imports)]
 pub(crate) use versions;
 
 #[cfg(test)]

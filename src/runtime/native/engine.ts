@@ -1,6 +1,6 @@
 /** The native engine: plans carried out by compiled kernels on every core, off the event loop. */
 import { availableParallelism, freemem } from "node:os";
-import { arrayOf, fail, type Nd, type Program, size, type Tensor, type Type } from "../../ir/index.js";
+import { arrayOf, fail, type Nd, PlinthError, type Program, size, type Tensor, type Type } from "../../ir/index.js";
 import { checkData, checkFeeds, checkState, leaves } from "../check.js";
 import type { Engine, RunOptions, Session } from "../engine.js";
 import { type Addon, loadAddon, type NativeRun } from "./addon.js";
@@ -101,9 +101,15 @@ class NativeSession implements Session {
       this.core.write(this.number(name), new Uint8Array(bytesOfView(type.dtype, type.shape)));
     }
     const { words, constants } = encode(plan, this.numbering);
-    const { id, bytes } = this.core.load(words, constants);
-    requireMemory(bytes);
-    return id;
+    try {
+      const { id, bytes } = this.core.load(words, constants);
+      requireMemory(bytes);
+      return id;
+    } catch (e) {
+      throw e instanceof PlinthError
+        ? e
+        : fail("internal", `the native engine refuses a plan: ${(e as Error).message}`);
+    }
   }
 
   async read(name: string): Promise<Nd> {

@@ -1,7 +1,10 @@
 //! The native CPU engine of plinth: it runs compiled plans over named state, and knows no models.
+pub mod bridge;
 pub mod denormals;
 pub mod kernel;
 pub mod kernels;
 pub mod memory;
+pub mod plan;
 pub mod reader;
+pub mod session;
 pub mod team;

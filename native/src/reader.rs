@@ -51,6 +51,13 @@ impl<'a> Reader<'a> {
     pub fn new(words: &'a [u32], slots: &'a [Slot]) -> Reader<'a> {
         Reader { words, at: 0, slots }
     }
+    /// The same words, in a plan with these slots.
+    pub fn over<'b>(self, slots: &'b [Slot]) -> Reader<'b>
+    where
+        'a: 'b,
+    {
+        Reader { words: self.words, at: self.at, slots }
+    }
     pub fn done(&self) -> bool {
         self.at == self.words.len()
     }

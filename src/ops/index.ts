@@ -9,7 +9,7 @@ export { gather, gatherLast, scatterAdd, scatterLast } from "./index-ops.js";
 export { type MatmulAttrs, matmul, swapped } from "./linalg.js";
 export { crossEntropy, crossEntropyGrad } from "./loss.js";
 export { layerNorm, layerNormGrad, rmsNorm, rmsNormGrad } from "./norm.js";
-export { dropout, mix, uniform } from "./random.js";
+export { dropout, mix, type RandomAttrs, streamKey, uniform } from "./random.js";
 export { argmax, max, type ReduceAttrs, sum, sumSquare } from "./reduce.js";
 export { concat, expand, reshape, slice, split, transpose } from "./shape.js";
 export { familyOf, table } from "./table.js";

@@ -1,5 +1,6 @@
 //! What Node sees: a session whose runs are carried out on threads of their own.
 use crate::kernels::KERNELS;
+use crate::kernels::map::OPS;
 use crate::memory::Buffer;
 use crate::plan::Ended;
 use crate::session::{Options, Results, Session as Core};
@@ -34,6 +35,18 @@ pub fn version() -> String {
 #[napi]
 pub fn kernels() -> Vec<String> {
     KERNELS.iter().map(|(name, _)| (*name).into()).collect()
+}
+
+/// Names of the register machine's instructions, in the same way.
+#[napi]
+pub fn ops() -> Vec<String> {
+    OPS.iter().map(|name| (*name).into()).collect()
+}
+
+/// The instruction set that kernels use here.
+#[napi]
+pub fn features() -> String {
+    crate::simd::Simd::best().name().into()
 }
 
 #[napi]

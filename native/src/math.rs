@@ -5,7 +5,7 @@ use crate::simd::mul_add;
 /// 1.5 · 2²³: added to a small number it leaves the nearest whole number in the low bits.
 const ROUND: f32 = 12_582_912.0;
 /// ln 2 in two parts, of which the first has few bits: a multiple of it is exact.
-const LN2: (f32, f32) = (0.693_359_375, -2.121_944_4e-4);
+const LN2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
 
 /// Horner's rule, the highest power first.
 #[inline(always)]
@@ -29,10 +29,8 @@ fn reduced_exp<const FMA: bool>(x: f32) -> (i32, f32) {
     let shifted = mul_add::<FMA>(x, std::f32::consts::LOG2_E, ROUND);
     let whole = shifted - ROUND;
     let r = mul_add::<FMA>(whole, -LN2.1, mul_add::<FMA>(whole, -LN2.0, x));
-    let p = polynomial::<FMA, 6>(
-        r,
-        [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1],
-    );
+    let p =
+        polynomial::<FMA, 6>(r, [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5e-1]);
     (shifted.to_bits().wrapping_sub(ROUND.to_bits()) as i32, mul_add::<FMA>(p, r * r, r))
 }
 
@@ -104,7 +102,7 @@ pub fn erf<const FMA: bool>(x: f32) -> f32 {
     let far = if a > 4.0 { 4.0 } else { a };
     let p = polynomial::<FMA, 6>(
         far,
-        [-1.728_534_7e-5, 3.831_971_3e-4, -3.883_964_4e-3, 2.425_462_2e-2, -1.067_778_8e-1, -6.348_466_9e-1],
+        [-1.728_534_7e-5, 3.831_971_3e-4, -3.883_964_4e-3, 2.425_462_2e-2, -1.067_778_8e-1, -6.348_467e-1],
     );
     let p = mul_add::<FMA>(p, far, -1.287_175_1e-1);
     let far = 1.0 - exp::<FMA>(mul_add::<FMA>(p, far, -far));

@@ -58,7 +58,8 @@ const a = 0.044715;
 export const gelu: Op<[Tensor]> = op<[Tensor]>({
   name: "gelu",
   type: ([x]) => x,
-  lower: ([x]) => times(mul(x, plus(tanh(mul(x, plus(times(mul(x, x), (c / 2) * a), c / 2))), 1)), 0.5),
+  // halved first: a factor at the end would move into the products that follow, and be taken out of some of them only
+  lower: ([x]) => mul(times(x, 0.5), plus(tanh(mul(x, plus(times(mul(x, x), (c / 2) * a), c / 2))), 1)),
   vjp(g, [x], y) {
     const square = mul(x, x);
     const s = sigmoid(mul(x, plus(times(square, c * a), c)));
@@ -75,7 +76,7 @@ export const gelu: Op<[Tensor]> = op<[Tensor]>({
 export const geluErf: Op<[Tensor]> = op<[Tensor]>({
   name: "geluErf",
   type: ([x]) => x,
-  lower: ([x]) => times(mul(x, plus(erf(times(x, Math.SQRT1_2)), 1)), 0.5),
+  lower: ([x]) => mul(times(x, 0.5), plus(erf(times(x, Math.SQRT1_2)), 1)),
   vjp(g, [x]) {
     const below = plus(times(erf(times(x, Math.SQRT1_2)), 0.5), 0.5);
     const density = times(exp(times(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));

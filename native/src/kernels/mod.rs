@@ -1,4 +1,5 @@
 //! One file a family of kernels, and the table of them: a plan names a kernel by its place here.
+pub mod map;
 mod rows;
 mod shared;
 
@@ -15,4 +16,5 @@ pub const KERNELS: &[(&str, Read)] = &[
     ("gatherLast", rows::read_gather_last),
     ("scatterLast", rows::read_scatter_last),
     ("argmax", rows::read_argmax),
+    ("map", map::read),
 ];

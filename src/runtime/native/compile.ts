@@ -47,9 +47,12 @@ export interface Compiled {
 export const speaks = ({ name }: AnyOp): boolean =>
   name in forms || isElementwise(name) || movements.has(name) || name === "concat";
 
-/** Results of these may lie in any order of their axes. */
-const turnable = new Set(["concat", "attention", "attentionGrad"]);
-const isFree = (t: Tensor): boolean => turnable.has(t.op.name);
+/** Results of these kernels may lie in any order of their axes. */
+const strided = new Set(["concat", "attention", "attentionGrad"]);
+const free = {
+  turned: (t: Tensor): boolean => strided.has(t.op.name),
+  placed: (t: Tensor): boolean => strided.has(t.op.name) || isElementwise(t.op.name),
+};
 
 /** Throws `engine` for what no kernel of the engine does. */
 export const compile = (program: Program, op: OpNumber): Compiled =>
@@ -70,7 +73,7 @@ class Compiler implements Desk {
   ) {
     const kept = roots(program);
     this.order = nodes(kept);
-    this.layouts = new Layouts(this.order, isFree);
+    this.layouts = new Layouts(this.order, free);
     this.groups = new Groups(this.order, kept, this.layouts);
   }
 
@@ -81,6 +84,7 @@ class Compiler implements Desk {
     for (const unit of this.groups.units) {
       const [node] = unit.nodes as [Node];
       const end = ends.get(unit);
+      if (end) this.share(node.outputs[0]!, end);
       if (end) this.instructions.push(matmul(node, this, { code: codeOf(end), op: this.op }));
       else if (!unit.dims) this.kernel(node);
       else if (!attached.has(unit)) this.map(codeOf(unit), this.stored(unit));
@@ -91,6 +95,17 @@ class Compiler implements Desk {
       ...Object.entries(next).map(([name, t]) => this.target("state", name, t)),
     ];
     return { instructions: this.instructions, targets };
+  }
+
+  /** A product that only its epilogue reads is written where a result of that goes. */
+  private share(product: Tensor, end: Unit): void {
+    if (!this.groups.readersOf(product.node).every((r) => r.node && end.nodes.includes(r.node))) return;
+    const bytes = bytesOfView(product.dtype, product.shape);
+    const result = this.stored(end).find((t) => {
+      const view = this.view(t);
+      return view.buffer.bytes === bytes && view.offset === 0 && isContiguous(view) && t.dtype === product.dtype;
+    });
+    if (result) this.buffers.set(product, this.bufferOf(this.layouts.of(result).base));
   }
 
   private kernel(node: Node): void {

@@ -3,6 +3,7 @@ import { isConstant, isInput, isParam, type Node, type Shape, size, splatOf, typ
 import type { ReduceAttrs } from "../../ops/index.js";
 import { isElementwise, reductions } from "./elementwise.js";
 import { isMovement, type Layouts } from "./layouts.js";
+import { operandsOf } from "./masks.js";
 import { refined } from "./strides.js";
 
 /** What is run as one: a kernel's node, or elementwise nodes over one space of elements. */
@@ -30,12 +31,26 @@ export function splat(t: Tensor): number | undefined {
   return splatOf(t);
 }
 
+interface Reader {
+  /** Absent: the program asks for it. */
+  readonly node: Node | undefined;
+  /** Read element by element, in order. */
+  readonly linear: boolean;
+}
+
+/** Done again from the one value it reads, an op this light costs less than keeping its result. */
+const light = new Set("add sub mul neg abs relu maximum minimum where equal less lessEqual and or not cast".split(" "));
+function isLight({ op, inputs }: Node): boolean {
+  const sources = new Set(inputs.filter((x) => size(x.shape) > 1 && splat(x) === undefined).map(origin));
+  return light.has(op.name) && sources.size === 1;
+}
+
 export class Groups {
   readonly units: Unit[] = [];
   /** Units that compute a node: several where computing again is cheaper than keeping. */
   private readonly homes = new Map<Node, Unit[]>();
   private readonly position = new Map<Node, number>();
-  private readonly readers = new Map<Node, { node: Node | undefined; linear: boolean }[]>();
+  private readonly readers = new Map<Node, Reader[]>();
   private readonly cheap = new Set<Node>();
 
   /** `order`: every node, inputs first; `kept`: what the program asks for. */
@@ -54,7 +69,7 @@ export class Groups {
       // a copy that every reader sees through is not made
       if (!this.readersOf(node).length) continue;
       this.assign(node);
-      for (const x of node.inputs) this.read(x, node);
+      for (const x of operandsOf(node)) this.read(x, node);
     }
     for (const unit of this.units) unit.nodes.sort((a, b) => this.position.get(a)! - this.position.get(b)!);
   }
@@ -72,7 +87,7 @@ export class Groups {
 
   /** Units whose results a unit reads. */
   *needs(unit: Unit): Iterable<Unit> {
-    for (const node of unit.nodes) for (const x of node.inputs) yield* this.sources(x, unit);
+    for (const node of unit.nodes) for (const x of operandsOf(node)) yield* this.sources(x, unit);
   }
 
   private *sources(x: Tensor, unit: Unit): Iterable<Unit> {
@@ -84,7 +99,6 @@ export class Groups {
     }
   }
 
-  /** Who reads a node, outside the program where `node` is absent; `linear`: element by element, in order. */
   readersOf = (node: Node) => this.readers.get(node) ?? [];
 
   private isWork = (node: Node): boolean =>
@@ -119,14 +133,16 @@ export class Groups {
     if (!this.isMap(node)) return this.start(node, undefined);
     const around = [...new Set(readers.flatMap((r) => (r.node ? [...this.unitsOf(r.node)] : [])))];
     const joined = isReduction(node) ? [] : around.filter((unit) => this.fits(node, unit));
-    if (!this.cheap.has(node)) {
-      const unit = joined.find((u) => !this.closesCircle(node, u, around));
-      if (unit) return this.join(node, unit);
-      return this.start(node, spaceOf(node));
+    const inside = (r: Reader) => r.node && this.unitsOf(r.node).every((u) => joined.includes(u));
+    const all = readers.every(inside);
+    if (this.cheap.has(node) || (all && isLight(node))) {
+      for (const unit of joined) this.join(node, unit);
+      if (!all) this.start(node, spaceOf(node));
+      return;
     }
-    for (const unit of joined) this.join(node, unit);
-    const inside = (r: (typeof readers)[number]) => r.node && this.unitsOf(r.node).every((u) => joined.includes(u));
-    if (!readers.every(inside)) this.start(node, spaceOf(node));
+    const unit = joined.find((u) => !this.closesCircle(node, u, around));
+    if (unit) this.join(node, unit);
+    else this.start(node, spaceOf(node));
   }
 
   private start(node: Node, dims: Shape | undefined): void {

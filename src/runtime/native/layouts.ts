@@ -23,10 +23,10 @@ export class Layouts {
   /** Parts of a concatenation that must be copied into it. */
   readonly copies: { readonly part: Tensor; readonly into: Layout; readonly whole: Tensor }[] = [];
 
-  /** `free`: whether a stored value may lie in any order of its axes. */
+  /** `free`: which stored values may lie in any order of their axes, and which of those in the midst of others. */
   constructor(
     order: readonly Node[],
-    private readonly free: (t: Tensor) => boolean,
+    private readonly free: { turned(t: Tensor): boolean; placed(t: Tensor): boolean },
   ) {
     for (const node of order) for (const t of node.outputs) this.of(t);
     // again, with what was turned: what could not be a view before may be one now
@@ -78,7 +78,7 @@ export class Layouts {
   /** Store the value behind `x` in the order in which `x` is row-major, if that is still open. */
   private turned(t: Tensor, x: Tensor, from: Layout): Layout | undefined {
     const { base } = from;
-    if (from.offset || this.own.has(base) || !this.free(base)) return undefined;
+    if (from.offset || this.own.has(base) || !this.free.turned(base)) return undefined;
     const strides = matched(base, { shape: x.shape, strides: from.strides }, rowMajor(x.shape));
     if (!strides) return undefined;
     this.own.set(base, strides);
@@ -96,7 +96,8 @@ export class Layouts {
       const into = { ...home, offset: home.offset + start * home.strides[axis]! };
       start += part.shape[axis]!;
       const { base, offset, strides } = this.of(part);
-      const open = offset === 0 && base !== whole && this.free(base) && !this.own.has(base) && !this.inside.has(base);
+      const open =
+        offset === 0 && base !== whole && this.free.placed(base) && !this.own.has(base) && !this.inside.has(base);
       const there = open ? matched(base, { shape: part.shape, strides }, into.strides) : undefined;
       if (there) {
         this.own.set(base, there);

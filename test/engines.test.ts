@@ -17,13 +17,24 @@ import {
   size,
 } from "../src/ir/index.js";
 import { scatterAdd, table } from "../src/ops/index.js";
-import { chooseEngine, type Engine, engines, ort, ortEngine, reference, type Session } from "../src/runtime/index.js";
+import {
+  chooseEngine,
+  type Engine,
+  engines,
+  native,
+  ort,
+  ortEngine,
+  reference,
+  type Session,
+} from "../src/runtime/index.js";
 import { type Case, cases, feeds, graph, uniform } from "./samples.js";
 
 const zeros = (shape: readonly number[]) => new Float32Array(shape.reduce((a, b) => a * b, 1));
 const variants: Record<string, Engine> = {
   "ort with its own operators": ort,
   "ort with standard operators": ortEngine({ contrib: false }),
+  // on a machine without a Rust toolchain it is not there
+  ...((await native.probe()).available ? { native } : {}),
 };
 
 // float32 keeps 24 bits (6e-8); a sample adds up at most 33 products, ORT's tanh, erf and exp are good to about 1e-6, and

@@ -1,10 +1,11 @@
 /** Which engine a run uses. */
 import { fail } from "../ir/index.js";
 import type { Engine } from "./engine.js";
+import { native } from "./native/engine.js";
 import { ort } from "./ort.js";
 import { reference } from "./reference.js";
 
-export const engines = { reference, ort } satisfies Record<string, Engine>;
+export const engines = { reference, ort, native } satisfies Record<string, Engine>;
 
 /** The engine of that name, or the fastest that loads here. Throws a PlinthError `engine` that says what to install. */
 export async function chooseEngine(name: "auto" | keyof typeof engines = "auto"): Promise<Engine> {

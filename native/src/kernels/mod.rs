@@ -2,6 +2,7 @@
 mod cross_entropy;
 mod lanes;
 pub mod map;
+pub mod matmul;
 mod norm;
 #[cfg(test)]
 mod row_tests;
@@ -34,4 +35,5 @@ pub const KERNELS: &[(&str, Read)] = &[
     ("softmaxGrad", softmax::read_softmax_grad),
     ("crossEntropy", cross_entropy::read_cross_entropy),
     ("crossEntropyGrad", cross_entropy::read_cross_entropy_grad),
+    ("matmul", matmul::read),
 ];

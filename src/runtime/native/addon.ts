@@ -1,5 +1,6 @@
 /** The compiled part of the native engine. */
 import { createRequire } from "node:module";
+import { addonFile, hostTarget } from "./targets.js";
 
 export interface NativeRun {
   readonly ended: "done" | "cancelled" | "guarded";
@@ -26,7 +27,7 @@ export interface Addon {
 export function loadAddon(): { readonly addon?: Addon; readonly why: string } {
   try {
     const require = createRequire(import.meta.url);
-    return { addon: require("../../../native/plinth.node") as Addon, why: "built here" };
+    return { addon: require(`../../../native/${addonFile(hostTarget()!)}`) as Addon, why: "built here" };
   } catch (e) {
     return { why: (e as Error).message };
   }

@@ -1,15 +1,18 @@
 /** The native engine: plans carried out by compiled kernels on every core, off the event loop. */
 import { availableParallelism, freemem } from "node:os";
-import { arrayOf, fail, type Nd, type Program, size, type Type } from "../../ir/index.js";
+import { arrayOf, fail, type Nd, PlinthError, type Program, size, type Tensor, type Type } from "../../ir/index.js";
 import { checkData, checkFeeds, checkState, leaves } from "../check.js";
-import type { Engine, RunOptions, Session, State } from "../engine.js";
+import type { Engine, RunOptions, Session } from "../engine.js";
 import { type Addon, loadAddon, type NativeRun } from "./addon.js";
+import { bytesOfView } from "./memory.js";
 import { encode, type Numbering, type Plan, planOf } from "./plan.js";
 
-interface Loaded {
-  readonly id: number;
+interface CompiledPlan {
   readonly plan: Plan;
   readonly wanted: ReturnType<typeof leaves>;
+  readonly next: readonly (readonly [string, Tensor])[];
+  /** The addon's number of it, from its first run on. */
+  id?: number;
 }
 
 export const native: Engine = {
@@ -35,7 +38,7 @@ class NativeSession implements Session {
   private readonly core: InstanceType<Addon["Session"]>;
   private readonly held = new Map<string, Type>();
   private readonly numbers = new Map<string, number>();
-  private readonly programs = new WeakMap<Program, Loaded>();
+  private readonly programs = new WeakMap<Program, CompiledPlan>();
   private readonly numbering: Numbering;
   /** The last call; the next waits for it. */
   private last: Promise<unknown> = Promise.resolve();
@@ -52,74 +55,88 @@ class NativeSession implements Session {
     this.numbering = { kernel, op, state: (name) => this.number(name) };
   }
 
-  run(program: Program, feeds: Readonly<Record<string, Nd>> = {}, options: RunOptions = {}) {
-    return this.inTurn(() => this.runNow(program, feeds, options));
+  // what a call needs is taken when it is made, and its work is done in its turn
+  async run(program: Program, feeds: Readonly<Record<string, Nd>> = {}, options: RunOptions = {}) {
+    this.requireOpen();
+    options.signal?.throwIfAborted();
+    const compiled = this.compiled(program);
+    checkFeeds(compiled.wanted.inputs, feeds);
+    checkState(compiled.wanted.params, this.held);
+    for (const [name, { type }] of Object.entries(program.next)) this.held.set(name, type);
+    const given = compiled.plan.inputs.map(({ name }) => bytesOf(feeds[name]!).slice());
+    return this.inTurn(() => this.carryOut(compiled, given, options));
   }
 
-  private async runNow(
-    program: Program,
-    feeds: Readonly<Record<string, Nd>>,
+  private async carryOut(
+    compiled: CompiledPlan,
+    given: readonly Uint8Array[],
     { guarded = false, signal }: RunOptions,
   ): Promise<Record<string, Nd>> {
-    const wanted = this.programs.get(program)?.wanted ?? leaves(program);
-    checkFeeds(wanted.inputs, feeds);
-    checkState(wanted.params, this.held);
-    signal?.throwIfAborted();
-    const { id, plan } = this.loaded(program, wanted);
-    const given = plan.inputs.map(({ name }) => bytesOf(feeds[name]!));
+    compiled.id ??= this.load(compiled);
     const cancel = () => this.core.cancel();
     signal?.addEventListener("abort", cancel);
     try {
-      const { ended, outputs } = await this.core.run(id, given, guarded, false).catch(refused);
+      signal?.throwIfAborted();
+      const { ended, outputs } = await this.core.run(compiled.id, given, guarded, false).catch(refused);
       if (ended === "cancelled") signal?.throwIfAborted();
-      if (ended === "done") for (const [name, { type }] of Object.entries(program.next)) this.held.set(name, type);
-      return Object.fromEntries(plan.outputs.map(({ name, type }, i) => [name, valueOf(type, outputs[i]!)]));
+      return Object.fromEntries(compiled.plan.outputs.map(({ name, type }, i) => [name, valueOf(type, outputs[i]!)]));
     } finally {
       signal?.removeEventListener("abort", cancel);
     }
   }
 
-  /** The plan of a program, made at its first run. */
-  private loaded(program: Program, wanted: Loaded["wanted"]): Loaded {
+  private compiled(program: Program): CompiledPlan {
     const known = this.programs.get(program);
     if (known) return known;
     const plan = planOf(program, this.numbering.op);
-    // a value that the program makes has its memory before it runs
-    for (const [name, { type }] of Object.entries(program.next)) if (!this.held.has(name)) this.reserve(name, type);
+    const compiled = { plan, wanted: leaves(program), next: Object.entries(program.next) };
+    this.programs.set(program, compiled);
+    return compiled;
+  }
+
+  /** Make room for what the program adds to the state, and hand over the plan. */
+  private load({ plan, next }: CompiledPlan): number {
+    for (const [name, { type }] of next) {
+      if (this.numbers.has(name)) continue;
+      this.core.write(this.number(name), new Uint8Array(bytesOfView(type.dtype, type.shape)));
+    }
     const { words, constants } = encode(plan, this.numbering);
-    const { id, bytes } = this.core.load(words, constants);
-    requireMemory(bytes);
-    const loaded = { id, plan, wanted };
-    this.programs.set(program, loaded);
-    return loaded;
+    try {
+      const { id, bytes } = this.core.load(words, constants);
+      requireMemory(bytes);
+      return id;
+    } catch (e) {
+      throw e instanceof PlinthError
+        ? e
+        : fail("internal", `the native engine refuses a plan: ${(e as Error).message}`);
+    }
   }
 
-  private reserve(name: string, type: Type): void {
-    this.core.write(this.number(name), bytesOf({ ...type, data: arrayOf(type.dtype, size(type.shape)) }));
+  async read(name: string): Promise<Nd> {
+    this.requireOpen();
+    const type = this.held.get(name);
+    if (!type) throw fail("feed", `the state has no ${name}`);
+    return this.inTurn(() => valueOf(type, this.core.read(this.number(name))));
   }
 
-  read(name: string): Promise<Nd> {
-    return this.inTurn(() => {
-      const type = this.held.get(name);
-      if (!type) throw fail("feed", `the state has no ${name}`);
-      return valueOf(type, this.core.read(this.number(name)));
-    });
-  }
-
-  write(name: string, value: Nd): Promise<void> {
+  async write(name: string, value: Nd): Promise<void> {
+    this.requireOpen();
     checkData(name, value);
-    return this.inTurn(() => {
-      this.core.write(this.number(name), bytesOf(value));
-      this.held.set(name, { dtype: value.dtype, shape: value.shape });
-    });
+    this.held.set(name, { dtype: value.dtype, shape: value.shape });
+    const bytes = bytesOf(value).slice();
+    return this.inTurn(() => this.core.write(this.number(name), bytes));
   }
 
   names = (): readonly string[] => [...this.held.keys()];
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.closed) return;
-    await this.inTurn(() => this.core.close());
     this.closed = true;
+    await this.inTurn(() => this.core.close());
+  }
+
+  private requireOpen(): void {
+    if (this.closed) throw fail("engine", "the session is closed");
   }
 
   private number(name: string): number {
@@ -129,10 +146,7 @@ class NativeSession implements Session {
   }
 
   private inTurn<T>(call: () => T | Promise<T>): Promise<T> {
-    const turn = this.last.then(() => {
-      if (this.closed) throw fail("engine", "the session is closed");
-      return call();
-    });
+    const turn = this.last.then(call);
     this.last = turn.catch(() => undefined);
     return turn;
   }

@@ -69,9 +69,16 @@ export class Groups {
       // a copy that every reader sees through is not made
       if (!this.readersOf(node).length) continue;
       this.assign(node);
-      for (const x of operandsOf(node)) this.read(x, node);
+      for (const x of this.operandsOf(node)) this.read(x, node);
     }
     for (const unit of this.units) unit.nodes.sort((a, b) => this.position.get(a)! - this.position.get(b)!);
+  }
+
+  private readonly operands = new Map<Node, readonly Tensor[]>();
+  private operandsOf(node: Node): readonly Tensor[] {
+    const found = this.operands.get(node) ?? operandsOf(node);
+    this.operands.set(node, found);
+    return found;
   }
 
   unitsOf = (node: Node): readonly Unit[] => this.homes.get(node) ?? [];
@@ -87,7 +94,7 @@ export class Groups {
 
   /** Units whose results a unit reads. */
   *needs(unit: Unit): Iterable<Unit> {
-    for (const node of unit.nodes) for (const x of operandsOf(node)) yield* this.sources(x, unit);
+    for (const node of unit.nodes) for (const x of this.operandsOf(node)) yield* this.sources(x, unit);
   }
 
   private *sources(x: Tensor, unit: Unit): Iterable<Unit> {

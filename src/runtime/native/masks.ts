@@ -34,7 +34,7 @@ function plain(mask: Tensor, [T, S]: readonly [number, number]): Mask | undefine
   if (!isConstant(mask) || mask.shape.join() !== `${T},${S}`) return undefined;
   const values = constantData(mask);
   if (typeof values === "number") return undefined;
-  const past = values.every((x, i) => (x === 0) === (i % S <= Math.floor(i / S) + S - T) && (x === 0 || x <= hidden));
+  const past = values.every((x, i) => (x === 0) === i % S <= Math.floor(i / S) + S - T && (x === 0 || x <= hidden));
   return past ? { causal: true } : undefined;
 }
 

@@ -1,4 +1,5 @@
 //! One file a family of kernels, and the table of them: a plan names a kernel by its place here.
+mod attention;
 mod cross_entropy;
 mod lanes;
 pub mod map;
@@ -35,5 +36,7 @@ pub const KERNELS: &[(&str, Read)] = &[
     ("softmaxGrad", softmax::read_softmax_grad),
     ("crossEntropy", cross_entropy::read_cross_entropy),
     ("crossEntropyGrad", cross_entropy::read_cross_entropy_grad),
+    ("attention", attention::read_attention),
+    ("attentionGrad", attention::read_attention_grad),
     ("matmul", matmul::read),
 ];

@@ -21,7 +21,7 @@ import { isElementwise } from "./elementwise.js";
 import { epilogues } from "./epilogues.js";
 import { type Desk, forms } from "./forms.js";
 import { Groups, type Unit } from "./groups.js";
-import { Layouts, movements } from "./layouts.js";
+import { type Layout, Layouts, movements } from "./layouts.js";
 import { copyCode, MapCode, type Site } from "./map.js";
 import { matmul } from "./matmul.js";
 import { type Buffer, bytesOfView, type Instruction, isContiguous, rowMajor, type View } from "./memory.js";
@@ -146,8 +146,9 @@ class Compiler implements Desk {
   }
   result = (t: Tensor): View => this.view(t);
 
-  private at({ base, offset, strides }: ReturnType<Layouts["of"]>, { shape, dtype }: Tensor): View {
-    return { buffer: this.bufferOf(base), offset, strides, shape, dtype };
+  private at({ base, offset, strides, after }: Layout, { shape, dtype }: Tensor): View {
+    const waits = after?.map((t) => this.bufferOf(this.layouts.of(t).base));
+    return { buffer: this.bufferOf(base), offset, strides, shape, dtype, ...(waits && { after: waits }) };
   }
 
   row(t: Tensor): View {

@@ -37,9 +37,10 @@ export function fuseHead(roots: readonly Tensor[]): Tensor[] {
   for (const node of order) for (const x of new Set(node.inputs)) note(readers, x.node, node);
   const asked = new Set(roots.map((t) => t.node));
   const heads = order.flatMap((node) => headOf(node, readers, asked) ?? []);
-  return heads.reduce((found, head) => (head.slope ? withGradient(found, head, readers) : alone(found, head)), [
-    ...roots,
-  ]);
+  return heads.reduce(
+    (found, head) => (head.slope ? withGradient(found, head, readers) : alone(found, head)),
+    [...roots],
+  );
 }
 const note = (readers: Map<Node, Node[]>, of: Node, reader: Node) =>
   readers.set(of, [...(readers.get(of) ?? []), reader]);
@@ -61,7 +62,8 @@ function headOf(node: Node, readers: ReadonlyMap<Node, readonly Node[]>, asked: 
   if (!gradient) return { ...layer, loss, labels };
   const slope = gradient.outputs[0]!;
   const [, , , g] = gradient.inputs as [Tensor, Tensor, Tensor, Tensor];
-  const fits = !asked.has(gradient) && !nodes([g]).includes(node) && (readers.get(gradient) ?? []).every(isGradient(slope, layer));
+  const fits =
+    !asked.has(gradient) && !nodes([g]).includes(node) && (readers.get(gradient) ?? []).every(isGradient(slope, layer));
   return fits ? { ...layer, loss, labels, slope } : undefined;
 }
 

@@ -43,7 +43,10 @@ function ordered(program: Program, aside: (node: Node) => boolean): Node[] {
     later.set(node, found);
     return found;
   };
-  const inputs = ({ inputs: xs }: Node) => [...xs.filter((t) => !isLater(t.node)), ...xs.filter((t) => isLater(t.node))];
+  const inputs = ({ inputs: xs }: Node) => [
+    ...xs.filter((t) => !isLater(t.node)),
+    ...xs.filter((t) => isLater(t.node)),
+  ];
   const seen = new Set<Node>();
   const order: Node[] = [];
   const stack: { readonly node: Node; readonly left: Tensor[] }[] = [];
@@ -125,9 +128,14 @@ class Recompute {
   program(program: Program): Program {
     for (const node of this.order) {
       const next = this.forward.has(node) || isLeaf(node) ? node : this.rewritten(node);
-      node.outputs.forEach((t, i) => this.done.set(t, next.outputs[i]!));
+      node.outputs.forEach((t, i) => {
+        this.done.set(t, next.outputs[i]!);
+      });
     }
-    return withRoots(program, roots(program).map((t) => this.done.get(t)!));
+    return withRoots(
+      program,
+      roots(program).map((t) => this.done.get(t)!),
+    );
   }
 
   private rewritten(node: Node): Node {

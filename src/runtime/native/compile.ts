@@ -14,8 +14,9 @@ import {
   roots,
   size,
   type Tensor,
+  withRoots,
 } from "../../ir/index.js";
-import { prepare } from "../../passes/index.js";
+import { fuseHead, prepare, recompute } from "../../passes/index.js";
 import { Draft } from "./draft.js";
 import { isElementwise } from "./elementwise.js";
 import { epilogues } from "./epilogues.js";
@@ -57,12 +58,19 @@ const free = {
 export interface CompileOptions {
   /** False: every op is an instruction of its own and every composite is lowered, to compare with. */
   readonly fused: boolean;
+  /**
+   * Floating-point operations that a byte is worth: a value of the forward pass that takes fewer to compute again is not kept for
+   * the backward pass. Default 0: all are kept.
+   */
+  readonly price?: number;
 }
 
 /** Throws `engine` for what no kernel of the engine does. */
 export function compile(program: Program, op: OpNumber, options: CompileOptions = { fused: true }): Compiled {
   const keeps = options.fused ? speaks : (op: AnyOp) => speaks(op) && !op.lower;
-  return new Compiler(prepare(program, keeps), op, options).compiled();
+  const prepared = prepare(program, keeps);
+  const heads = options.fused ? withRoots(prepared, fuseHead(roots(prepared))) : prepared;
+  return new Compiler(recompute(heads, "loss", options.price ?? 0), op, options).compiled();
 }
 
 class Compiler implements Desk {

@@ -100,7 +100,12 @@ export class Layouts {
       start += part.shape[axis]!;
       const { base, offset, strides, after } = this.of(part);
       const open =
-        offset === 0 && !after && base !== whole && this.free.placed(base) && !this.own.has(base) && !this.inside.has(base);
+        offset === 0 &&
+        !after &&
+        base !== whole &&
+        this.free.placed(base) &&
+        !this.own.has(base) &&
+        !this.inside.has(base);
       const there = open ? matched(base, { shape: part.shape, strides }, into.strides) : undefined;
       if (there) {
         this.own.set(base, there);

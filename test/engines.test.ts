@@ -22,6 +22,7 @@ import {
   type Engine,
   engines,
   native,
+  nativeEngine,
   ort,
   ortEngine,
   reference,
@@ -34,7 +35,7 @@ const variants: Record<string, Engine> = {
   "ort with its own operators": ort,
   "ort with standard operators": ortEngine({ contrib: false }),
   // on a machine without a Rust toolchain it is not there
-  ...((await native.probe()).available ? { native } : {}),
+  ...((await native.probe()).available ? { native, "native, one op at a time": nativeEngine({ fused: false }) } : {}),
 };
 
 // float32 keeps 24 bits (6e-8); a sample adds up at most 33 products, ORT's tanh, erf and exp are good to about 1e-6, and

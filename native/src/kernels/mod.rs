@@ -1,5 +1,6 @@
 //! One file a family of kernels, and the table of them: a plan names a kernel by its place here.
 pub mod map;
+pub mod matmul;
 mod rows;
 mod shared;
 
@@ -17,4 +18,5 @@ pub const KERNELS: &[(&str, Read)] = &[
     ("scatterLast", rows::read_scatter_last),
     ("argmax", rows::read_argmax),
     ("map", map::read),
+    ("matmul", matmul::read),
 ];

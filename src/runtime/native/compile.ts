@@ -54,9 +54,16 @@ const free = {
   placed: (t: Tensor): boolean => strided.has(t.op.name) || isElementwise(t.op.name),
 };
 
+export interface CompileOptions {
+  /** False: every op is an instruction of its own and every composite is lowered, to compare with. */
+  readonly fused: boolean;
+}
+
 /** Throws `engine` for what no kernel of the engine does. */
-export const compile = (program: Program, op: OpNumber): Compiled =>
-  new Compiler(prepare(program, speaks), op).compiled();
+export function compile(program: Program, op: OpNumber, options: CompileOptions = { fused: true }): Compiled {
+  const keeps = options.fused ? speaks : (op: AnyOp) => speaks(op) && !op.lower;
+  return new Compiler(prepare(program, keeps), op, options).compiled();
+}
 
 class Compiler implements Desk {
   private readonly order: readonly Node[];
@@ -70,16 +77,17 @@ class Compiler implements Desk {
   constructor(
     private readonly program: Program,
     private readonly op: OpNumber,
+    private readonly options: CompileOptions,
   ) {
     const kept = roots(program);
     this.order = nodes(kept);
     this.layouts = new Layouts(this.order, free);
-    this.groups = new Groups(this.order, kept, this.layouts);
+    this.groups = new Groups(this.order, kept, { layouts: this.layouts, ...options });
   }
 
   compiled(): Compiled {
     const codeOf = (unit: Unit) => this.codeOf(unit);
-    const ends = epilogues(this.groups, codeOf, this, this.op);
+    const ends = this.options.fused ? epilogues(this.groups, codeOf, this, this.op) : new Map<Unit, Unit>();
     const attached = new Set(ends.values());
     for (const unit of this.groups.units) {
       const [node] = unit.nodes as [Node];

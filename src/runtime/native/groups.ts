@@ -47,6 +47,8 @@ function isLight({ op, inputs }: Node): boolean {
 
 export class Groups {
   readonly units: Unit[] = [];
+  private readonly layouts: Layouts;
+  private readonly fused: boolean;
   /** Units that compute a node: several where computing again is cheaper than keeping. */
   private readonly homes = new Map<Node, Unit[]>();
   private readonly position = new Map<Node, number>();
@@ -57,8 +59,10 @@ export class Groups {
   constructor(
     order: readonly Node[],
     kept: readonly Tensor[],
-    private readonly layouts: Layouts,
+    { layouts, fused }: { readonly layouts: Layouts; readonly fused: boolean },
   ) {
+    this.layouts = layouts;
+    this.fused = fused;
     const work = order.filter((node) => this.isWork(node));
     work.forEach((node, i) => {
       this.position.set(node, i);
@@ -69,9 +73,16 @@ export class Groups {
       // a copy that every reader sees through is not made
       if (!this.readersOf(node).length) continue;
       this.assign(node);
-      for (const x of operandsOf(node)) this.read(x, node);
+      for (const x of this.operandsOf(node)) this.read(x, node);
     }
     for (const unit of this.units) unit.nodes.sort((a, b) => this.position.get(a)! - this.position.get(b)!);
+  }
+
+  private readonly operands = new Map<Node, readonly Tensor[]>();
+  private operandsOf(node: Node): readonly Tensor[] {
+    const found = this.operands.get(node) ?? operandsOf(node);
+    this.operands.set(node, found);
+    return found;
   }
 
   unitsOf = (node: Node): readonly Unit[] => this.homes.get(node) ?? [];
@@ -87,7 +98,7 @@ export class Groups {
 
   /** Units whose results a unit reads. */
   *needs(unit: Unit): Iterable<Unit> {
-    for (const node of unit.nodes) for (const x of operandsOf(node)) yield* this.sources(x, unit);
+    for (const node of unit.nodes) for (const x of this.operandsOf(node)) yield* this.sources(x, unit);
   }
 
   private *sources(x: Tensor, unit: Unit): Iterable<Unit> {
@@ -160,7 +171,7 @@ export class Groups {
 
   /** Whether a unit steps through the node's elements in order, wherever it reads it. */
   private fits(node: Node, unit: Unit): boolean {
-    if (!unit.dims || !refined(unit.dims, spaceOf(node))) return false;
+    if (!this.fused || !unit.dims || !refined(unit.dims, spaceOf(node))) return false;
     const inside = this.readersOf(node).filter((r) => r.node && unit.nodes.includes(r.node));
     return inside.length > 0 && inside.every((r) => r.linear);
   }

@@ -1,7 +1,7 @@
 /** A plan: the instructions in their order, every value's place, and the whole as the words that the engine reads. */
 import { type Program, show, type Type } from "../../ir/index.js";
 import { type Arena, arena } from "./arena.js";
-import { compile } from "./compile.js";
+import { type CompileOptions, compile } from "./compile.js";
 import type { Buffer, Instruction, Word } from "./memory.js";
 import { schedule } from "./schedule.js";
 import { settle } from "./settle.js";
@@ -23,8 +23,8 @@ export interface Numbering {
 }
 
 /** Throws `engine` for what no kernel does. */
-export function planOf(program: Program, op: Numbering["op"]): Plan {
-  const settled = settle(compile(program, op));
+export function planOf(program: Program, op: Numbering["op"], options?: CompileOptions): Plan {
+  const settled = settle(compile(program, op, options));
   const { instructions, commit } = schedule(settled.instructions, settled.graph);
   const outputs = Object.entries(program.outputs).map(([name, { type }]) => ({ name, type }));
   return { instructions, commit, arena: arena(instructions), inputs: inputsOf(instructions), outputs };

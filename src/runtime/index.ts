@@ -1,5 +1,5 @@
 /** Engines and sessions: programs run here, over a state of named values. */
-export { chooseEngine, engines } from "./choose.js";
+export { automaticEngine, chooseEngine, engines } from "./choose.js";
 export type { Engine, Probe, RunOptions, Session, State } from "./engine.js";
 export { native, nativeEngine } from "./native/engine.js";
 export { type OrtOptions, ort, ortEngine } from "./ort.js";

@@ -1,5 +1,5 @@
 /** A linear layer and the cross-entropy of its result as one op, with its gradients where the program takes them. */
-import { constant, type Node, nodes, rewrite, splatOf, type Tensor } from "../ir/index.js";
+import { constant, type Node, nodes, rewrite, type Tensor } from "../ir/index.js";
 import {
   add,
   crossEntropy,
@@ -50,7 +50,7 @@ function headOf(node: Node, readers: ReadonlyMap<Node, readonly Node[]>, asked: 
   if (node.op !== crossEntropy) return undefined;
   const [logits, labels] = node.inputs as [Tensor, Tensor];
   const layer = layerOf(logits);
-  if (!layer || layer.scale !== 1 || asked.has(logits.node)) return undefined;
+  if (layer?.scale !== 1 || asked.has(logits.node)) return undefined;
   const between = logits.op === add ? logits.inputs.filter((t) => t.op === matmul) : [];
   if (between.some((t) => (readers.get(t.node) ?? []).length > 1)) return undefined;
   const others = (readers.get(logits.node) ?? []).filter((n) => n !== node);

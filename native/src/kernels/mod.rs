@@ -2,6 +2,7 @@
 mod attention;
 mod cross_entropy;
 mod lanes;
+mod linear_cross_entropy;
 pub mod map;
 pub mod matmul;
 mod norm;
@@ -38,5 +39,6 @@ pub const KERNELS: &[(&str, Read)] = &[
     ("crossEntropyGrad", cross_entropy::read_cross_entropy_grad),
     ("attention", attention::read_attention),
     ("attentionGrad", attention::read_attention_grad),
+    ("linearCrossEntropy", linear_cross_entropy::read),
     ("matmul", matmul::read),
 ];

@@ -14,14 +14,15 @@ import {
   roots,
   size,
   type Tensor,
+  withRoots,
 } from "../../ir/index.js";
-import { prepare } from "../../passes/index.js";
+import { fuseHead, prepare, recompute } from "../../passes/index.js";
 import { Draft } from "./draft.js";
 import { isElementwise } from "./elementwise.js";
 import { epilogues } from "./epilogues.js";
 import { type Desk, forms } from "./forms.js";
 import { Groups, type Unit } from "./groups.js";
-import { Layouts, movements } from "./layouts.js";
+import { type Layout, Layouts, movements } from "./layouts.js";
 import { copyCode, MapCode, type Site } from "./map.js";
 import { matmul } from "./matmul.js";
 import { type Buffer, bytesOfView, type Instruction, isContiguous, rowMajor, type View } from "./memory.js";
@@ -54,9 +55,23 @@ const free = {
   placed: (t: Tensor): boolean => strided.has(t.op.name) || isElementwise(t.op.name),
 };
 
+export interface CompileOptions {
+  /** False: every op is an instruction of its own and every composite is lowered, to compare with. */
+  readonly fused: boolean;
+  /**
+   * Floating-point operations that a byte is worth: a value of the forward pass that takes fewer to compute again is not kept for
+   * the backward pass. Default 0: all are kept.
+   */
+  readonly price?: number;
+}
+
 /** Throws `engine` for what no kernel of the engine does. */
-export const compile = (program: Program, op: OpNumber): Compiled =>
-  new Compiler(prepare(program, speaks), op).compiled();
+export function compile(program: Program, op: OpNumber, options: CompileOptions = { fused: true }): Compiled {
+  const keeps = options.fused ? speaks : (op: AnyOp) => speaks(op) && !op.lower;
+  const prepared = prepare(program, keeps);
+  const heads = options.fused ? withRoots(prepared, fuseHead(roots(prepared))) : prepared;
+  return new Compiler(recompute(heads, "loss", options.price ?? 0), op, options).compiled();
+}
 
 class Compiler implements Desk {
   private readonly order: readonly Node[];
@@ -70,16 +85,17 @@ class Compiler implements Desk {
   constructor(
     private readonly program: Program,
     private readonly op: OpNumber,
+    private readonly options: CompileOptions,
   ) {
     const kept = roots(program);
     this.order = nodes(kept);
     this.layouts = new Layouts(this.order, free);
-    this.groups = new Groups(this.order, kept, this.layouts);
+    this.groups = new Groups(this.order, kept, { layouts: this.layouts, ...options });
   }
 
   compiled(): Compiled {
     const codeOf = (unit: Unit) => this.codeOf(unit);
-    const ends = epilogues(this.groups, codeOf, this, this.op);
+    const ends = this.options.fused ? epilogues(this.groups, codeOf, this, this.op) : new Map<Unit, Unit>();
     const attached = new Set(ends.values());
     for (const unit of this.groups.units) {
       const [node] = unit.nodes as [Node];
@@ -138,8 +154,9 @@ class Compiler implements Desk {
   }
   result = (t: Tensor): View => this.view(t);
 
-  private at({ base, offset, strides }: ReturnType<Layouts["of"]>, { shape, dtype }: Tensor): View {
-    return { buffer: this.bufferOf(base), offset, strides, shape, dtype };
+  private at({ base, offset, strides, after }: Layout, { shape, dtype }: Tensor): View {
+    const waits = after?.map((t) => this.bufferOf(this.layouts.of(t).base));
+    return { buffer: this.bufferOf(base), offset, strides, shape, dtype, ...(waits && { after: waits }) };
   }
 
   row(t: Tensor): View {

@@ -4,6 +4,7 @@ import { arrayOf, fail, type Nd, PlinthError, type Program, size, type Tensor, t
 import { checkData, checkFeeds, checkState, leaves } from "../check.js";
 import type { Engine, RunOptions, Session } from "../engine.js";
 import { type Addon, loadAddon, type NativeRun } from "./addon.js";
+import type { CompileOptions } from "./compile.js";
 import { bytesOfView } from "./memory.js";
 import { encode, type Numbering, type Plan, planOf } from "./plan.js";
 
@@ -15,23 +16,27 @@ interface CompiledPlan {
   id?: number;
 }
 
-export const native: Engine = {
-  name: "native",
-  summary: "compiled kernels on the CPU, fused and planned ahead",
-  async probe() {
-    const { addon, why } = loadAddon();
-    return addon
-      ? { available: true, why, version: `${addon.version()}, ${addon.features()}` }
-      : { available: false, why };
-  },
-  async open(state, { threads = availableParallelism() } = {}) {
-    const { addon, why } = loadAddon();
-    if (!addon) throw fail("engine", `the native engine does not load: ${why}`, "use the ort engine");
-    const session = new NativeSession(addon, threads);
-    for (const [name, value] of state) await session.write(name, value);
-    return session;
-  },
-};
+/** An engine on the addon; `fused: false` runs each op by itself, to compare with. */
+export function nativeEngine(options: CompileOptions = { fused: true }): Engine {
+  return {
+    name: "native",
+    summary: "compiled kernels on the CPU, fused and planned ahead",
+    async probe() {
+      const { addon, why } = loadAddon();
+      if (!addon) return { available: false, why };
+      return { available: true, why, version: `${addon.version()}, ${addon.features()}` };
+    },
+    async open(state, { threads = availableParallelism() } = {}) {
+      const { addon, why } = loadAddon();
+      if (!addon) throw fail("engine", `the native engine does not load: ${why}`, "use the ort engine");
+      const session = new NativeSession(addon, threads, options);
+      for (const [name, value] of state) await session.write(name, value);
+      return session;
+    },
+  };
+}
+/** The addon that was built here or installed. */
+export const native: Engine = nativeEngine();
 
 /** One session of the addon, whose calls follow one another. */
 class NativeSession implements Session {
@@ -44,7 +49,11 @@ class NativeSession implements Session {
   private last: Promise<unknown> = Promise.resolve();
   private closed = false;
 
-  constructor(addon: Addon, threads: number) {
+  constructor(
+    addon: Addon,
+    threads: number,
+    private readonly options: CompileOptions,
+  ) {
     this.core = new addon.Session(threads);
     const numbered = (what: string, names: readonly string[]) => (name: string) => {
       const found = names.indexOf(name);
@@ -88,7 +97,7 @@ class NativeSession implements Session {
   private compiled(program: Program): CompiledPlan {
     const known = this.programs.get(program);
     if (known) return known;
-    const plan = planOf(program, this.numbering.op);
+    const plan = planOf(program, this.numbering.op, this.options);
     const compiled = { plan, wanted: leaves(program), next: Object.entries(program.next) };
     this.programs.set(program, compiled);
     return compiled;

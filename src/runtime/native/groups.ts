@@ -47,6 +47,8 @@ function isLight({ op, inputs }: Node): boolean {
 
 export class Groups {
   readonly units: Unit[] = [];
+  private readonly layouts: Layouts;
+  private readonly fused: boolean;
   /** Units that compute a node: several where computing again is cheaper than keeping. */
   private readonly homes = new Map<Node, Unit[]>();
   private readonly position = new Map<Node, number>();
@@ -57,8 +59,10 @@ export class Groups {
   constructor(
     order: readonly Node[],
     kept: readonly Tensor[],
-    private readonly layouts: Layouts,
+    { layouts, fused }: { readonly layouts: Layouts; readonly fused: boolean },
   ) {
+    this.layouts = layouts;
+    this.fused = fused;
     const work = order.filter((node) => this.isWork(node));
     work.forEach((node, i) => {
       this.position.set(node, i);
@@ -100,7 +104,7 @@ export class Groups {
   private *sources(x: Tensor, unit: Unit): Iterable<Unit> {
     const own = origin(x);
     if (unit.nodes.includes(own.node) && !isReduction(own.node)) return;
-    for (const t of [own, this.produced(x)]) {
+    for (const t of [own, this.produced(x), ...this.awaited(x)]) {
       const first = this.homes.get(t.node)?.[0];
       if (first && first !== unit) yield first;
     }
@@ -123,11 +127,15 @@ export class Groups {
     const add = (source: Node, linear: boolean): void => {
       this.readers.set(source, [...this.readersOf(source), { node, linear }]);
     };
+    for (const t of this.awaited(x)) if (this.isWork(t.node)) add(t.node, false);
     const stepping = node && this.isMap(node) && size(own.shape) === size(spaceOf(node)) && !isMovement(node);
     if (this.isWork(own.node) && stepping) return add(own.node, !isReduction(own.node));
     const { node: source } = this.produced(x);
     if (this.isWork(source)) add(source, false);
   }
+
+  /** The stored values that must be there before `x` is read. */
+  private awaited = (x: Tensor): Tensor[] => (this.layouts.of(x).after ?? []).map((t) => this.produced(t));
 
   /** The value behind views that a node computed, or that was copied. */
   private produced(t: Tensor): Tensor {
@@ -167,7 +175,7 @@ export class Groups {
 
   /** Whether a unit steps through the node's elements in order, wherever it reads it. */
   private fits(node: Node, unit: Unit): boolean {
-    if (!unit.dims || !refined(unit.dims, spaceOf(node))) return false;
+    if (!this.fused || !unit.dims || !refined(unit.dims, spaceOf(node))) return false;
     const inside = this.readersOf(node).filter((r) => r.node && unit.nodes.includes(r.node));
     return inside.length > 0 && inside.every((r) => r.linear);
   }

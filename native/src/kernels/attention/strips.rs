@@ -99,6 +99,23 @@ impl Strips {
     }
 }
 
+/// Brings `rows` rows of `length` elements near, one row every `by`: what is packed or written next comes from afar.
+pub fn fetch(from: *const f32, (rows, by): (usize, usize), length: usize) {
+    for row in 0..rows {
+        for at in (0..length).step_by(16) {
+            near(from.wrapping_add(row * by + at));
+        }
+    }
+}
+#[cfg(target_arch = "x86_64")]
+fn near(at: *const f32) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: a prefetch of any address is harmless
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+}
+#[cfg(not(target_arch = "x86_64"))]
+fn near(_: *const f32) {}
+
 /// Adds `a·b` to `c`: `a` has `rows` rows of `WIDTH`, of which `k` count; `b` and `c` rows of `width`, whole vectors.
 ///
 /// # Safety

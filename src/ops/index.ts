@@ -3,12 +3,15 @@ import "./methods.js";
 
 export { gelu, geluErf, logSoftmax, silu, softmax } from "./activation.js";
 export { attention, rotary } from "./attention.js";
+export { batchNorm } from "./batch-norm.js";
 export { broadcast } from "./broadcast.js";
+export { type ConvAttrs, conv2d, conv2dInputGrad, conv2dWeightGrad } from "./conv.js";
 export { add, detach, mul, neg, where } from "./elementwise.js";
 export { gather, gatherLast, scatterAdd, scatterLast } from "./index-ops.js";
 export { type MatmulAttrs, matmul, swapped } from "./linalg.js";
 export { crossEntropy } from "./loss.js";
 export { layerNorm, rmsNorm } from "./norm.js";
+export { avgPool2d, maxPool2d } from "./pool.js";
 export { dropout, mix, uniform } from "./random.js";
 export { argmax, max, type ReduceAttrs, sum, sumSquare } from "./reduce.js";
 export { concat, expand, reshape, slice, split, transpose } from "./shape.js";

@@ -4,4 +4,5 @@ pub mod kernel;
 pub mod kernels;
 pub mod memory;
 pub mod reader;
+pub mod simd;
 pub mod team;

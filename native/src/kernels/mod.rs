@@ -1,5 +1,9 @@
 //! One file a family of kernels, and the table of them: a plan names a kernel by its place here.
+pub mod conv;
 pub mod matmul;
+#[cfg(test)]
+mod testing;
+mod window;
 
 use crate::kernel::Kernel;
 use crate::reader::{Reader, Result};
@@ -7,4 +11,9 @@ use crate::reader::{Reader, Result};
 type Read = fn(&mut Reader) -> Result<Box<dyn Kernel>>;
 
 /// Every kernel: its name in plans, and how its words are read.
-pub const KERNELS: &[(&str, Read)] = &[("matmul", matmul::read)];
+pub const KERNELS: &[(&str, Read)] = &[
+    ("matmul", matmul::read),
+    ("conv2d", conv::forward),
+    ("conv2dInputGrad", conv::input_gradient),
+    ("conv2dWeightGrad", conv::weight_gradient),
+];

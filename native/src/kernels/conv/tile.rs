@@ -40,19 +40,19 @@ unsafe fn rows<V: Lanes, const R: usize, const W: usize>(t: &Rows) {
             for (j, x) in row.iter_mut().enumerate() {
                 *x = V::load(b.add(j * V::COUNT));
             }
-            for i in 0..R {
-                let x = V::splat(*t.a[i].add(k));
-                for (sum, &y) in sums[i].iter_mut().zip(&row) {
+            for (sums, a) in sums.iter_mut().zip(&t.a) {
+                let x = V::splat(*a.add(k));
+                for (sum, &y) in sums.iter_mut().zip(&row) {
                     *sum = x.times_plus(y, *sum);
                 }
             }
             b = b.wrapping_add(W * V::COUNT);
         }
         let rest = t.columns - (W - 1) * V::COUNT;
-        for i in 0..R {
-            for j in 0..W {
-                let c = t.c[i].add(j * V::COUNT);
-                put(sums[i][j], c, if j + 1 == W { rest } else { V::COUNT }, t.accumulate);
+        for (sums, c) in sums.iter().zip(&t.c) {
+            for (j, &sum) in sums.iter().enumerate() {
+                let n = if j + 1 == W { rest } else { V::COUNT };
+                put(sum, c.add(j * V::COUNT), n, t.accumulate);
             }
         }
     }

@@ -1,8 +1,10 @@
 //! One file a family of kernels, and the table of them: a plan names a kernel by its place here.
 pub mod conv;
 pub mod matmul;
+pub mod pool;
 #[cfg(test)]
 mod testing;
+mod view;
 mod window;
 
 use crate::kernel::Kernel;
@@ -16,4 +18,8 @@ pub const KERNELS: &[(&str, Read)] = &[
     ("conv2d", conv::forward),
     ("conv2dInputGrad", conv::input_gradient),
     ("conv2dWeightGrad", conv::weight_gradient),
+    ("maxPool2d", pool::max),
+    ("maxPool2dGrad", pool::max_gradient),
+    ("avgPool2d", pool::mean),
+    ("avgPool2dGrad", pool::mean_gradient),
 ];

@@ -1,4 +1,5 @@
 //! Windows that slide over an image: which of its places each tap of which window reads.
+use super::view::Steps;
 use crate::reader::{Reader, Result};
 use std::ops::Range;
 
@@ -17,46 +18,8 @@ pub struct Windows {
     pub dilation: Pair,
 }
 
-/// From one image, row and column to the next.
-#[derive(Clone, Copy, Debug)]
-pub struct Steps {
-    pub n: usize,
-    pub h: usize,
-    pub w: usize,
-}
-
 /// The largest number that a plan may say of a window: products of two of them fit in 63 bits.
 const MOST: usize = 1 << 28;
-/// The most elements of a tensor; a plan says more only by mistake.
-const ELEMENTS: usize = 1 << 40;
-
-/// Refuses sizes whose product no memory holds: operands of stride 0 may claim any.
-pub fn bounded(dims: &[usize]) -> Result<()> {
-    let all = dims.iter().try_fold(1usize, |product, &n| product.checked_mul(n.max(1)));
-    match all {
-        Some(n) if n <= ELEMENTS => Ok(()),
-        _ => Err(format!("{dims:?} are more elements than fit")),
-    }
-}
-
-/// Refuses strides by which two elements lie in one place: threads may write to no element but their own.
-pub fn apart(dims: &[usize], by: &[usize]) -> Result<()> {
-    if dims.contains(&0) {
-        return Ok(());
-    }
-    let mut axes: Vec<(usize, usize)> =
-        by.iter().copied().zip(dims.iter().copied()).filter(|axis| axis.1 > 1).collect();
-    axes.sort_unstable();
-    let mut reach = 0;
-    for (by, n) in axes {
-        if by <= reach {
-            return Err(format!("{dims:?} by {by:?} overlap"));
-        }
-        reach += (n - 1) * by;
-    }
-    Ok(())
-}
-
 impl Windows {
     /// Refuses numbers that would overflow, and a kernel, stride or dilation of 0.
     pub fn checked(self) -> Result<Windows> {
@@ -90,6 +53,13 @@ impl Windows {
     /// Where tap `i` of window `window` reads; it is inside.
     pub fn place(&self, axis: usize, i: usize, window: usize) -> usize {
         ((window * self.stride[axis]) as i64 + self.first(axis, i)) as usize
+    }
+    /// The taps of a window that read inside; taps may not be apart.
+    pub fn taps_inside(&self, axis: usize, window: usize) -> Range<usize> {
+        let start = window * self.stride[axis];
+        let from = self.padding[axis].saturating_sub(start).min(self.kernel[axis]);
+        let end = (self.image[axis] + self.padding[axis]).saturating_sub(start).min(self.kernel[axis]);
+        from..end.max(from)
     }
     /// The rows of the image that rows `windows` read, and a few more where taps are apart.
     pub fn read_by(&self, windows: &Range<usize>) -> Range<usize> {

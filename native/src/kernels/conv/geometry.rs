@@ -1,7 +1,7 @@
 //! The words that the three convolution kernels share: sizes, then three tensors where they lie.
-use crate::kernels::window::{Steps, Windows, apart, bounded, pair};
-use crate::memory::Memory;
-use crate::reader::{Dtype, Operand, Reader, Result};
+use crate::kernels::view::bounded;
+use crate::kernels::window::{Windows, pair};
+use crate::reader::{Reader, Result};
 
 /// x [N C H W], w [O C/groups KH KW], y [N O OH OW].
 #[derive(Clone, Copy, Debug)]
@@ -40,36 +40,5 @@ impl Geometry {
     pub fn w(&self) -> [usize; 4] {
         let [h, w] = self.windows.kernel;
         [self.o, self.c / self.groups, h, w]
-    }
-}
-
-/// A tensor of four axes where it lies.
-#[derive(Clone, Copy, Debug)]
-pub struct View {
-    pub dims: [usize; 4],
-    pub by: [usize; 4],
-    operand: Operand,
-}
-impl View {
-    /// Four strides, slot, offset.
-    pub fn read(r: &mut Reader, dims: [usize; 4]) -> Result<View> {
-        let by = [r.usize()?, r.usize()?, r.usize()?, r.usize()?];
-        Ok(View { dims, by, operand: r.operand(Dtype::F32, &dims, &by)? })
-    }
-    /// As `read`, of what is written: no two elements in one place.
-    pub fn read_target(r: &mut Reader, dims: [usize; 4]) -> Result<View> {
-        let view = View::read(r, dims)?;
-        apart(&dims, &view.by)?;
-        Ok(view)
-    }
-    pub fn at(&self, memory: &Memory) -> *mut f32 {
-        memory.at(self.operand)
-    }
-    /// Whether so many channels of a place are not side by side.
-    pub fn scattered(&self, channels: usize) -> bool {
-        self.by[1] != 1 && channels != 1
-    }
-    pub fn steps(&self) -> Steps {
-        Steps { n: self.by[0], h: self.by[2], w: self.by[3] }
     }
 }

@@ -1,6 +1,5 @@
 //! Shares of a tensor, copies of them with channels last, and lists of places that belong together.
-use super::geometry::View;
-use crate::kernels::window::Steps;
+use crate::kernels::view::{Steps, View};
 use std::ops::Range;
 
 /// Part `i` of `parts` of `0..count`, as even as they can be.

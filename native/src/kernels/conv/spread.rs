@@ -2,11 +2,11 @@
 //!
 //! Nothing is unrolled in memory: a tile's rows are read where they lie, and pairs that fall outside the image are never made.
 //! Each element is summed tap by tap in one order, channel by channel, whatever share of the work it falls into.
-use super::geometry::{Geometry, View};
+use super::geometry::Geometry;
 use super::layout::{List, Share, Slabs, even, gather, gathers, pieces};
 use super::tile::{MOST, Rows, Tiles};
 use crate::kernel::{Kernel, Scratch};
-use crate::kernels::window::Steps;
+use crate::kernels::view::{Steps, View};
 use crate::memory::Memory;
 use crate::reader::{Reader, Result};
 use crate::team::Worker;

@@ -1,10 +1,11 @@
 //! The gradient of a convolution's weights: for each tap, the sum over its pairs of the output's gradient times what the tap read.
 //!
 //! The pairs fall into a number of parts that does not depend on the threads; the parts' sums are added in order at the end.
-use super::geometry::{Geometry, View};
+use super::geometry::Geometry;
 use super::layout::{List, Share, Slabs, even, gather, gathers, pieces};
 use super::tile::{Outer, Tiles};
 use crate::kernel::{Kernel, Scratch};
+use crate::kernels::view::View;
 use crate::memory::Memory;
 use crate::reader::{Reader, Result};
 use crate::team::Worker;

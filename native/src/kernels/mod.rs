@@ -1,4 +1,5 @@
 //! One file a family of kernels, and the table of them: a plan names a kernel by its place here.
+pub mod batch_norm;
 pub mod conv;
 pub mod matmul;
 pub mod pool;
@@ -22,4 +23,6 @@ pub const KERNELS: &[(&str, Read)] = &[
     ("maxPool2dGrad", pool::max_gradient),
     ("avgPool2d", pool::mean),
     ("avgPool2dGrad", pool::mean_gradient),
+    ("batchNorm", batch_norm::read),
+    ("batchNormGrad", batch_norm::read_gradient),
 ];

@@ -55,9 +55,17 @@ impl View {
     }
     /// As `read`, of what is written: no two elements in one place.
     pub fn read_target(r: &mut Reader, dims: [usize; 4]) -> Result<View> {
-        let view = View::read(r, dims)?;
-        apart(&dims, &view.by)?;
-        Ok(view)
+        View::read(r, dims)?.target()
+    }
+    /// Three strides, slot, offset of [N C S], as [N C 1 S].
+    pub fn read_flat(r: &mut Reader, [n, c, s]: [usize; 3]) -> Result<View> {
+        let (dims, by) = ([n, c, 1, s], [r.usize()?, r.usize()?, 0, r.usize()?]);
+        Ok(View { dims, by, operand: r.operand(Dtype::F32, &dims, &by)? })
+    }
+    /// The view, if no two elements lie in one place.
+    pub fn target(self) -> Result<View> {
+        apart(&self.dims, &self.by)?;
+        Ok(self)
     }
     pub fn at(&self, memory: &Memory) -> *mut f32 {
         memory.at(self.operand)

@@ -2,7 +2,7 @@
 //!
 //! Each element of C is summed in the order of k, in parts that depend on k alone: its bits are the same whatever block it
 //! falls into, whoever computes it, and however many threads there are.
-mod lanes;
+pub(crate) mod lanes;
 mod micro;
 mod pack;
 mod parts;

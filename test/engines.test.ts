@@ -282,7 +282,7 @@ describe("the ort engine's thread", () => {
 });
 
 test("an engine is chosen by name, and an unknown name lists the known", async () => {
-  expect((await chooseEngine()).name).toBe("ort");
+  expect((await chooseEngine()).name).toBe((await native.probe()).available ? "native" : "ort");
   expect((await chooseEngine("reference")).name).toBe("reference");
   expect(await code(chooseEngine("metal" as "ort"))).toMatch(/engine: no engine is called metal\n.*reference, ort/);
 });

@@ -49,6 +49,12 @@ pub fn features() -> String {
     crate::simd::Simd::best().name().into()
 }
 
+/// Single-precision operations a second of `threads` threads, measured, in thousands of millions.
+#[napi]
+pub fn peak(threads: u32) -> f64 {
+    crate::gemm::peak(threads as usize)
+}
+
 #[napi]
 pub struct Session {
     core: Shared,

@@ -10,9 +10,9 @@ mod peak;
 mod sets;
 mod team;
 
-use micro::Tile;
-use pack::{Panel, SLACK};
-use parts::Parts;
+pub use micro::Tile;
+pub use pack::{Panel, SLACK};
+pub use parts::Parts;
 pub use peak::peak;
 pub use sets::{Level, Set};
 use std::ops::Range;

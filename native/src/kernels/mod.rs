@@ -1,8 +1,18 @@
 //! One file a family of kernels, and the table of them: a plan names a kernel by its place here.
+mod attention;
+mod cross_entropy;
+mod lanes;
+mod linear_cross_entropy;
 pub mod map;
 pub mod matmul;
+mod norm;
+#[cfg(test)]
+mod row_tests;
 mod rows;
 mod shared;
+mod softmax;
+#[cfg(test)]
+mod testing;
 
 use crate::kernel::Kernel;
 use crate::reader::{Reader, Result};
@@ -18,5 +28,17 @@ pub const KERNELS: &[(&str, Read)] = &[
     ("scatterLast", rows::read_scatter_last),
     ("argmax", rows::read_argmax),
     ("map", map::read),
+    ("layerNorm", norm::read_layer_norm),
+    ("layerNormGrad", norm::read_layer_norm_grad),
+    ("rmsNorm", norm::read_rms_norm),
+    ("rmsNormGrad", norm::read_rms_norm_grad),
+    ("softmax", softmax::read_softmax),
+    ("logSoftmax", softmax::read_log_softmax),
+    ("softmaxGrad", softmax::read_softmax_grad),
+    ("crossEntropy", cross_entropy::read_cross_entropy),
+    ("crossEntropyGrad", cross_entropy::read_cross_entropy_grad),
+    ("attention", attention::read_attention),
+    ("attentionGrad", attention::read_attention_grad),
+    ("linearCrossEntropy", linear_cross_entropy::read),
     ("matmul", matmul::read),
 ];

@@ -14,14 +14,15 @@ import {
   roots,
   size,
   type Tensor,
+  withRoots,
 } from "../../ir/index.js";
-import { prepare } from "../../passes/index.js";
+import { fuseHead, prepare, recompute } from "../../passes/index.js";
 import { Draft } from "./draft.js";
 import { isElementwise } from "./elementwise.js";
 import { epilogues } from "./epilogues.js";
 import { type Desk, forms } from "./forms.js";
 import { Groups, type Unit } from "./groups.js";
-import { Layouts, movements } from "./layouts.js";
+import { type Layout, Layouts, movements } from "./layouts.js";
 import { copyCode, MapCode, type Site } from "./map.js";
 import { matmul } from "./matmul.js";
 import { type Buffer, bytesOfView, type Instruction, isContiguous, rowMajor, type View } from "./memory.js";
@@ -57,12 +58,19 @@ const free = {
 export interface CompileOptions {
   /** False: every op is an instruction of its own and every composite is lowered, to compare with. */
   readonly fused: boolean;
+  /**
+   * Floating-point operations that a byte is worth: a value of the forward pass that takes fewer to compute again is not kept for
+   * the backward pass. Default 0: all are kept.
+   */
+  readonly price?: number;
 }
 
 /** Throws `engine` for what no kernel of the engine does. */
 export function compile(program: Program, op: OpNumber, options: CompileOptions = { fused: true }): Compiled {
   const keeps = options.fused ? speaks : (op: AnyOp) => speaks(op) && !op.lower;
-  return new Compiler(prepare(program, keeps), op, options).compiled();
+  const prepared = prepare(program, keeps);
+  const heads = options.fused ? withRoots(prepared, fuseHead(roots(prepared))) : prepared;
+  return new Compiler(recompute(heads, "loss", options.price ?? 0), op, options).compiled();
 }
 
 class Compiler implements Desk {
@@ -146,8 +154,9 @@ class Compiler implements Desk {
   }
   result = (t: Tensor): View => this.view(t);
 
-  private at({ base, offset, strides }: ReturnType<Layouts["of"]>, { shape, dtype }: Tensor): View {
-    return { buffer: this.bufferOf(base), offset, strides, shape, dtype };
+  private at({ base, offset, strides, after }: Layout, { shape, dtype }: Tensor): View {
+    const waits = after?.map((t) => this.bufferOf(this.layouts.of(t).base));
+    return { buffer: this.bufferOf(base), offset, strides, shape, dtype, ...(waits && { after: waits }) };
   }
 
   row(t: Tensor): View {

@@ -1,6 +1,6 @@
 /** An instruction under construction: words, and what it reads and writes. */
 import { type Dtype, dtypes, type Tensor } from "../../ir/index.js";
-import { type Buffer, floatWord, type Instruction, type View, type Word, word } from "./memory.js";
+import { type Buffer, floatWord, type Instruction, type View, type Word, waitedFor, word } from "./memory.js";
 
 export class Draft {
   private readonly words: Word[] = [];
@@ -26,7 +26,7 @@ export class Draft {
   /** An operand that is read, after its steps along `axes` (none for one that lies in a row). */
   read(view: View, steps: readonly number[] = []): this {
     this.numbers(...steps).words.push(view);
-    this.reads.push(view.buffer);
+    this.reads.push(...waitedFor(view));
     return this;
   }
   write(view: View, steps: readonly number[] = []): this {

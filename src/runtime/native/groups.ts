@@ -104,7 +104,7 @@ export class Groups {
   private *sources(x: Tensor, unit: Unit): Iterable<Unit> {
     const own = origin(x);
     if (unit.nodes.includes(own.node) && !isReduction(own.node)) return;
-    for (const t of [own, this.produced(x)]) {
+    for (const t of [own, this.produced(x), ...this.awaited(x)]) {
       const first = this.homes.get(t.node)?.[0];
       if (first && first !== unit) yield first;
     }
@@ -127,11 +127,15 @@ export class Groups {
     const add = (source: Node, linear: boolean): void => {
       this.readers.set(source, [...this.readersOf(source), { node, linear }]);
     };
+    for (const t of this.awaited(x)) if (this.isWork(t.node)) add(t.node, false);
     const stepping = node && this.isMap(node) && size(own.shape) === size(spaceOf(node)) && !isMovement(node);
     if (this.isWork(own.node) && stepping) return add(own.node, !isReduction(own.node));
     const { node: source } = this.produced(x);
     if (this.isWork(source)) add(source, false);
   }
+
+  /** The stored values that must be there before `x` is read. */
+  private awaited = (x: Tensor): Tensor[] => (this.layouts.of(x).after ?? []).map((t) => this.produced(t));
 
   /** The value behind views that a node computed, or that was copied. */
   private produced(t: Tensor): Tensor {

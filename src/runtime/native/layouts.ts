@@ -8,10 +8,12 @@ export interface Layout {
   readonly base: Tensor;
   readonly offset: number;
   readonly strides: readonly number[];
+  /** Values that must be there before it is read. */
+  readonly after?: readonly Tensor[];
 }
 
 /** Ops that only move elements: views, wherever strides can say it. */
-export const movements: ReadonlySet<string> = new Set("reshape transpose expand slice split detach".split(" "));
+export const movements: ReadonlySet<string> = new Set("reshape transpose expand slice split detach after".split(" "));
 export const isMovement = (node: Node): boolean => movements.has(node.op.name);
 
 export class Layouts {
@@ -71,6 +73,7 @@ export class Layouts {
       return { ...from, offset: from.offset + start * from.strides[axis]! };
     }
     if (op === "detach") return from;
+    if (op === "after") return { ...from, after: [...(from.after ?? []), t.inputs[1]!] };
     const strides = reshaped({ shape: x.shape, strides: from.strides }, t.shape);
     return strides ? { ...from, strides } : this.turned(t, x, from);
   }
@@ -78,7 +81,7 @@ export class Layouts {
   /** Store the value behind `x` in the order in which `x` is row-major, if that is still open. */
   private turned(t: Tensor, x: Tensor, from: Layout): Layout | undefined {
     const { base } = from;
-    if (from.offset || this.own.has(base) || !this.free.turned(base)) return undefined;
+    if (from.offset || from.after || this.own.has(base) || !this.free.turned(base)) return undefined;
     const strides = matched(base, { shape: x.shape, strides: from.strides }, rowMajor(x.shape));
     if (!strides) return undefined;
     this.own.set(base, strides);
@@ -95,9 +98,14 @@ export class Layouts {
     for (const part of node.inputs) {
       const into = { ...home, offset: home.offset + start * home.strides[axis]! };
       start += part.shape[axis]!;
-      const { base, offset, strides } = this.of(part);
+      const { base, offset, strides, after } = this.of(part);
       const open =
-        offset === 0 && base !== whole && this.free.placed(base) && !this.own.has(base) && !this.inside.has(base);
+        offset === 0 &&
+        !after &&
+        base !== whole &&
+        this.free.placed(base) &&
+        !this.own.has(base) &&
+        !this.inside.has(base);
       const there = open ? matched(base, { shape: part.shape, strides }, into.strides) : undefined;
       if (there) {
         this.own.set(base, there);

@@ -4,7 +4,7 @@ import { type RandomAttrs, streamKey } from "../../ops/index.js";
 import { instructionOf, laneBits, reductions } from "./elementwise.js";
 import { isReduction, origin, reducedAxes, spaceOf, splat } from "./groups.js";
 import { isMovement } from "./layouts.js";
-import { type Buffer, type View, type Word, word } from "./memory.js";
+import { type Buffer, type View, type Word, waitedFor, word } from "./memory.js";
 import { Registers } from "./registers.js";
 import { broadcastStrides, collapsed, reshaped } from "./strides.js";
 
@@ -153,7 +153,7 @@ export class MapCode {
   }
 
   get reads(): Buffer[] {
-    return this.inputs.map(({ view }) => view.buffer);
+    return this.inputs.flatMap(({ view }) => waitedFor(view));
   }
   get writes(): Buffer[] {
     return [...this.results, ...this.reductions].map(({ view }) => view.buffer);

@@ -36,13 +36,10 @@ export function matmul(
     const { code, op } = epilogue;
     const over = spaceOf(node, [x, w, y]);
     const { reads, writes, inPlace } = code;
-    // the product itself was written by this instruction, and is no operand that it waits for
+    // the product was written by this instruction, over whatever was there: it is no operand, and its place is nobody else's
     const others = reads.filter((buffer) => buffer !== y.buffer);
-    draft.with(code.words(op, over)!, {
-      reads: others,
-      writes,
-      inPlace: inPlace.filter(([from]) => from !== y.buffer),
-    });
+    const free = inPlace.filter((pair) => !pair.includes(y.buffer));
+    draft.with(code.words(op, over)!, { reads: others, writes, inPlace: free });
   }
   return draft.done();
 }

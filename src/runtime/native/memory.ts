@@ -17,7 +17,12 @@ export interface View {
   readonly dtype: Dtype;
   readonly shape: Shape;
   readonly strides: readonly number[];
+  /** What must be there before it is read. */
+  readonly after?: readonly Buffer[];
 }
+
+/** What reading a view waits for. */
+export const waitedFor = ({ buffer, after = [] }: View): Buffer[] => [buffer, ...after];
 
 /** Where in a buffer: two words of a plan, a slot's number and an offset. */
 export type Place = Pick<View, "buffer" | "offset">;

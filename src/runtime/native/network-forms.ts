@@ -2,6 +2,7 @@
 import { type Node, size, type Tensor } from "../../ir/index.js";
 import { Draft } from "./draft.js";
 import type { Desk, Form } from "./forms.js";
+import { splat } from "./groups.js";
 import { maskOf } from "./masks.js";
 import type { View } from "./memory.js";
 import { broadcastStrides } from "./strides.js";
@@ -74,11 +75,30 @@ const crossEntropyGrad: Form = (node, desk) => {
   return draft.write(y).over(desk.row(logits), y).done();
 };
 
+/** With gradients and without: a bias that is nothing is left out. */
+const linearCrossEntropy: Form = (node, desk) => {
+  const [h, w, bias, labels, g] = node.inputs as [Tensor, Tensor, Tensor, Tensor, Tensor | undefined];
+  const [loss, ...others] = node.outputs as [Tensor, ...Tensor[]];
+  desk.check(labels, w.shape[0]!);
+  const biased = splat(bias) !== 0;
+  const draft = new Draft("linearCrossEntropy", node.outputs)
+    .numbers(h.shape[0]!, h.shape[1]!, w.shape[0]!, biased, g !== undefined)
+    .read(desk.row(h))
+    .read(desk.row(w));
+  if (biased) draft.read(desk.row(bias));
+  draft.read(desk.row(labels)).write(desk.result(loss));
+  if (g) draft.read(desk.view(g), desk.view(g).strides);
+  for (const t of others.slice(0, biased ? 3 : 2)) draft.write(desk.result(t));
+  return draft.done();
+};
+
 export const networkForms: Readonly<Record<string, Form>> = {
   attention,
   attentionGrad,
   crossEntropy,
   crossEntropyGrad,
+  linearCrossEntropy,
+  linearCrossEntropyGrad: linearCrossEntropy,
   layerNorm: rowWise("layerNorm", true),
   layerNormGrad: rowWise("layerNormGrad", false),
   rmsNorm: rowWise("rmsNorm", true),

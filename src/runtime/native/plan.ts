@@ -1,5 +1,5 @@
 /** A plan: the instructions in their order, every value's place, and the whole as the words that the engine reads. */
-import { type Program, show, type Type } from "../../ir/index.js";
+import { fail, type Program, show, type Type } from "../../ir/index.js";
 import { type Arena, arena } from "./arena.js";
 import { type CompileOptions, compile } from "./compile.js";
 import type { Buffer, Instruction, Word } from "./memory.js";
@@ -22,8 +22,32 @@ export interface Numbering {
   state(name: string): number;
 }
 
-/** Throws `engine` for what no kernel does. */
-export function planOf(program: Program, op: Numbering["op"], options?: CompileOptions): Plan {
+export interface PlanOptions extends CompileOptions {
+  /** Most bytes of the arena: values are computed again until what is kept fits. */
+  readonly memory?: number;
+}
+
+/** What a byte of memory is worth, in floating-point operations: from a sum to a deep network. */
+const prices = [0, 4, 16, 64, 256, 1024, 4096, 16384, 65536];
+
+/** Throws `engine` for what no kernel does, `memory` where no plan fits. */
+export function planOf(program: Program, op: Numbering["op"], options: PlanOptions = { fused: true }): Plan {
+  const { memory = Number.POSITIVE_INFINITY } = options;
+  let least = Number.POSITIVE_INFINITY;
+  for (const price of prices) {
+    const plan = planAt(program, op, { price, ...options });
+    if (plan.arena.bytes <= memory) return plan;
+    least = Math.min(least, plan.arena.bytes);
+  }
+  throw fail(
+    "memory",
+    `the program's values take ${megabytes(least)} at the least, and ${megabytes(memory)} are allowed`,
+    "use smaller batches or a shorter context, or allow more",
+  );
+}
+const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6).toLocaleString("en")} MB`;
+
+function planAt(program: Program, op: Numbering["op"], options: CompileOptions): Plan {
   const settled = settle(compile(program, op, options));
   const { instructions, commit } = schedule(settled.instructions, settled.graph);
   const outputs = Object.entries(program.outputs).map(([name, { type }]) => ({ name, type }));

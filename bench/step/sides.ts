@@ -40,9 +40,12 @@ export async function sidesOf(work: Work, options: SideOptions): Promise<Record<
         run(process.execPath, ["--import", "jiti/register", path("plinth.ts"), name, engine, `${steps}`, threads]),
       );
   }
-  if (python && existsSync(`${reference}/${work.torch.script}`))
+  if (python) {
+    if (!existsSync(`${reference}/${work.torch.script}`))
+      throw new Error(`${reference} has no ${work.torch.script}: set PLINTH_REFERENCE`);
     for (const [name, setting] of Object.entries(work.torch.settings))
       sides[name] = () => torch(python, work, { reference, env: { ...setting, THREADS: threads } });
+  }
   if (work.graph && existsSync(`${reference}/gpt.mjs`)) sides["gpt.mjs"] = () => graph(work, { reference, threads });
   return sides;
 }
@@ -50,6 +53,8 @@ export async function sidesOf(work: Work, options: SideOptions): Promise<Record<
 // asked of the process itself at its end
 const withMemory =
   "import resource, runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__'); print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)";
+
+const peakOf = (text: string): number => Math.round(Number(/^peak (\d+)$/m.exec(text)![1]) / 1024);
 
 function torch(
   python: string,
@@ -61,7 +66,7 @@ function torch(
   return {
     median: Number(/median ([\d.]+) ms/.exec(text)![1]),
     ...(fastest ? { fastest: Number(fastest) } : {}),
-    memoryMB: Math.round(Number(/^peak (\d+)$/m.exec(text)![1]) / 1024),
+    memoryMB: peakOf(text),
   };
 }
 
@@ -70,11 +75,16 @@ function graph({ graph, steps }: Work, { reference, threads }: { reference: stri
   const copy = path("../../node_modules/.plinth-bench");
   mkdirSync(copy, { recursive: true });
   for (const name of ["gpt.mjs", "onnx.mjs"]) copyFileSync(`${reference}/${name}`, `${copy}/${name}`);
-  const text = run(process.execPath, [`${copy}/gpt.mjs`], { CFG: graph!, STEPS: `${steps}`, T: threads });
+  const asked = "data:text/javascript,process.on('exit',()=>console.log('peak',process.resourceUsage().maxRSS))";
+  const text = run(process.execPath, ["--import", asked, `${copy}/gpt.mjs`], {
+    CFG: graph!,
+    STEPS: `${steps}`,
+    T: threads,
+  });
   const single = [...text.matchAll(/^\d+ [\d.]+ ([\d.]+)ms$/gm)].map((line) => Number(line[1]));
   return {
     median: Number(/median ([\d.]+) ms/.exec(text)![1]),
     fastest: Math.min(...single),
-    memoryMB: Number(/RSS (\d+) MB/.exec(text)![1]),
+    memoryMB: peakOf(text),
   };
 }

@@ -3,11 +3,13 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { type DoctorReport, examine, rows } from "../data/index.js";
+import type { DoctorReport } from "../data/index.js";
 import { type Curve, compare, type ReportFacts, runFacts, writeReport } from "../evaluate/index.js";
 import { readEvents, readRun, type TrainEvent } from "../train/index.js";
 import { openBase } from "./base.js";
 import { type ControlEvent, control } from "./control.js";
+import { controlOptions, type ResolvedControl } from "./control-options.js";
+import { readLabelled } from "./labelled.js";
 import { optionsOf } from "./options.js";
 import { pretrain } from "./pretrain.js";
 
@@ -50,25 +52,14 @@ export async function* quickstart(
   if (o.fresh) for (const path of Object.values(at)) await rm(path, { recursive: true, force: true });
   const { signal } = hands;
   const base = await openBase(o.base);
-  const sides = {
-    train: rows(data, { split: "train" }),
-    validation: rows(data, { split: "validation" }),
-    test: rows(data, { split: "test" }),
-  };
-  const { tokenizer } = base;
-  const { contextLength } = base.config;
-  const report = await examine(sides, {
-    task: "text-classification",
-    tokenizer,
-    contextLength,
-    overflow: "truncate",
-    id: "id",
-  });
+  const comparison = compared(o, at.adapt);
+  const labelled = await readLabelled(base, comparison);
+  const { report } = labelled;
   yield { part: "doctor", report };
   yield* pretrained(o, at.gpt, hands);
   if (signal?.aborted) return;
   let curve: Curve | undefined;
-  for await (const event of control(compared(o, at.adapt), { ...(signal && { signal }) })) {
+  for await (const event of control(comparison, { labelled, ...(signal && { signal }) })) {
     yield { part: "control", event };
     if (event.type === "done") curve = event.curve;
   }
@@ -106,20 +97,21 @@ async function* pretrained(
   yield { part: "pretrained", reused: false };
 }
 
-const compared = (o: z.output<typeof quickstartOptions>, out: string) => ({
-  data: [data],
-  base: o.base,
-  out,
-  overflow: "truncate" as const,
-  contextLength: 48,
-  sizes: o.sizes,
-  seeds: o.seeds,
-  // of three that were tried, 3e-3 was the worst for both sides every time
-  rates: [3e-4, 1e-3],
-  evaluateExamples: 500,
-  testExamples: 2000,
-  ...(o.threads !== undefined && { threads: o.threads }),
-});
+const compared = (o: z.output<typeof quickstartOptions>, out: string): ResolvedControl =>
+  optionsOf(controlOptions, {
+    data: [data],
+    base: o.base,
+    out,
+    overflow: "truncate",
+    contextLength: 48,
+    sizes: o.sizes,
+    seeds: o.seeds,
+    // of three that were tried, 3e-3 was the worst for both sides every time
+    rates: [3e-4, 1e-3],
+    evaluateExamples: 500,
+    testExamples: 2000,
+    ...(o.threads !== undefined && { threads: o.threads }),
+  });
 
 async function factsOf(
   { gpt, adapt }: { readonly gpt: string; readonly adapt: string },

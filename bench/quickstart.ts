@@ -45,9 +45,11 @@ const result = {
   limitMinutes: 6,
   sizes,
   tuning: curve.tuning,
-  runs: curve.runs.map(({ arm, size, seed, learningRate, steps, metrics, cost }) => ({
+  runs: curve.runs.map(({ arm, size, seed, learningRate, steps, metrics, cost, points }) => ({
     ...{ arm, size, seed, learningRate, steps },
     ...{ metrics, cost },
+    // whether a side was trained to its end: accuracy on validation no longer rises, the loss in training is near 0
+    validation: points.map(({ step, score, loss }) => ({ step, accuracy: score, trainingLoss: loss })),
   })),
 };
 writeFileSync(join(folder, "quickstart.json"), `${JSON.stringify(result, null, 2)}\n`);

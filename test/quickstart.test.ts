@@ -1,7 +1,7 @@
 /** The quickstart from its first line to its report, as a user types it, on a small model and few labels. */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, expect, test } from "vitest";
 import { rows } from "../src/data/index.js";
@@ -27,6 +27,9 @@ const line =
   );
 const runs = 2 * 3 * 2;
 
+/** What lies in the folder: of an earlier quickstart, and of nobody's. */
+const before = { "gpt/run.json": "{}", "adapt/curve.json": "{}", "report.html": "old", "notes.html": "mine" };
+
 let first: { stdout: string; stderr: string };
 let curve: Curve;
 
@@ -37,9 +40,18 @@ beforeAll(async () => {
   const model = { layers: 1, heads: 2, hiddenSize: 32 };
   const shape = { family: "bert" as const, vocabSize: 1000, contextLength: 64, batchSize: 4, steps: 2, model };
   for await (const _ of pretrain({ data: [at("text.jsonl")], out: at("base"), ...shape }));
-  first = plinth(...line);
+  for (const [name, text] of Object.entries(before)) {
+    mkdirSync(dirname(at(`runs/q/${name}`)), { recursive: true });
+    writeFileSync(at(`runs/q/${name}`), text);
+  }
+  first = plinth(...line, "--fresh");
   curve = await readCurve(at("runs/q/adapt/curve.json"));
 }, 240_000);
+
+test("--fresh throws away what a quickstart writes, and nothing else", () => {
+  const now = Object.entries(before).map(([name, text]) => readFileSync(at(`runs/q/${name}`), "utf8") === text);
+  expect(now).toEqual([false, false, false, true]);
+});
 
 test("it tells its three parts in order, and each run of the comparison once", () => {
   const { stderr } = first;
@@ -117,7 +129,7 @@ test("the GPT it leaves writes, and its runs are two lines of the list", () => {
 });
 
 test("a second time it goes on where it was: nothing is trained again, the result is the same, told as JSON", async () => {
-  const before = statSync(at("runs/q/gpt/model/model.safetensors")).mtimeMs;
+  const written = statSync(at("runs/q/gpt/model/model.safetensors")).mtimeMs;
   const { stdout } = plinth(...line, "--json");
   const events = stdout
     .trim()
@@ -128,7 +140,7 @@ test("a second time it goes on where it was: nothing is trained again, the resul
   expect(events).toContainEqual({ part: "pretrained", reused: true });
   const again = events.flatMap((e) => (e.part === "control" && e.event.type === "run" ? [e.event.reused] : []));
   expect(again).toEqual(Array(runs).fill(true));
-  expect(statSync(at("runs/q/gpt/model/model.safetensors")).mtimeMs).toBe(before);
+  expect(statSync(at("runs/q/gpt/model/model.safetensors")).mtimeMs).toBe(written);
   expect(await readCurve(at("runs/q/adapt/curve.json"))).toEqual(curve);
   expect(existsSync(at("runs/q/report.html"))).toBe(true);
 });

@@ -56,7 +56,7 @@ export interface Classifier extends AsyncDisposable {
 /** Open an adapted model. Throws `checkpoint` where there is none, `labels` where it is no classifier. */
 export async function openClassifier(o: {
   model: string;
-  engine: "auto" | "ort" | "reference";
+  engine: "auto" | "native" | "ort" | "reference";
   threads?: number | undefined;
 }): Promise<Classifier> {
   const base = await openBase(o.model);

@@ -27,15 +27,6 @@ pub struct Matrix {
     pub columns_by: usize,
 }
 impl Matrix {
-    /// Whether tiles may read it as A without packing. Rows a multiple of a page apart push each other out of the nearest
-    /// cache, whose sets repeat each page; so do columns one or two pages apart, while farther ones measure faster unpacked.
-    fn is_read_where_it_lies(self) -> bool {
-        match (self.rows_by, self.columns_by) {
-            (by, 1) => !by.is_multiple_of(1024),
-            (1, by) => by != 1024 && by != 2048,
-            _ => false,
-        }
-    }
     fn from(self, row: usize, column: usize) -> Matrix {
         Matrix { at: self.at.wrapping_add(row * self.rows_by + column * self.columns_by), ..self }
     }
@@ -67,6 +58,9 @@ const DEPTH: usize = 512;
 const WIDTH: usize = 512;
 const HEIGHT: usize = 112;
 
+/// Floats from one column of A to the next up to which low tiles read it where it lies.
+const NEAR: usize = 256;
+
 /// The parts of k that are summed each in one go.
 fn depths(k: usize) -> Parts {
     Parts::new(k, 16, DEPTH)
@@ -85,6 +79,17 @@ impl Set {
     /// Columns rounded up to whole vectors.
     fn padded(&self, columns: usize) -> usize {
         columns.next_multiple_of(self.lanes)
+    }
+    /// Whether tiles read A where it lies. Rows a multiple of a page apart push each other out of the nearest cache, whose
+    /// sets repeat each page; so do columns one or two pages apart, while farther ones measure faster unpacked. A low tile
+    /// uses only a part of each line that a column brings.
+    fn reads_in_place(&self, a: Matrix) -> bool {
+        match (a.rows_by, a.columns_by) {
+            (by, 1) => !by.is_multiple_of(1024),
+            (1, by) if self.rows() > 8 => by != 1024 && by != 2048,
+            (1, by) => by <= NEAR,
+            _ => false,
+        }
     }
     /// Floats for a packed block of A.
     fn strip(&self, m: usize, k: usize) -> usize {
@@ -139,7 +144,7 @@ impl Set {
             out: strip,
             gap: SLACK,
         };
-        let packed = !a.is_read_where_it_lies();
+        let packed = !self.reads_in_place(a);
         if packed {
             // SAFETY: within A, and the strip has room for a block of A
             unsafe { (self.pack)(&panels) };

@@ -82,6 +82,13 @@ unsafe fn fold_rows<F: Fold, const FMA: bool>(to: *mut f64, by: usize, v: *const
 /// `rows` rows of `n` lanes into one row.
 #[inline(always)]
 unsafe fn fold_columns<F: Fold, const FMA: bool>(to: *mut f64, by: usize, v: *const f32, rows: usize, n: usize) {
+    if rows == 1 {
+        for j in 0..n {
+            // SAFETY: as below
+            unsafe { *to.add(j * by) = F::wide(*to.add(j * by), f64::from(*v.add(j))) };
+        }
+        return;
+    }
     let mut row = [0f32; WIDE];
     // short rows are folded several side by side
     let beside = (LANES / n).clamp(1, rows);

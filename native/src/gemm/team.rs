@@ -7,7 +7,8 @@ use std::ops::Range;
 
 /// Parts of k that are packed at once, and floats of B: what the threads' common cache holds with room to spare.
 const DEEP: usize = 4;
-const PACKED: usize = 1 << 21;
+/// Less in tests, where a product that takes turns would take minutes.
+const PACKED: usize = if cfg!(test) { 1 << 15 } else { 1 << 21 };
 /// Tasks that each thread should find, so that none waits long for the last.
 const EACH: usize = 6;
 

@@ -201,11 +201,11 @@ impl Moves {
         }
     }
     fn words(simd: Simd) -> Moves {
-        let mut moves = Moves::of::<Word>(simd);
+        let moves = Moves::of::<Word>(simd);
         #[cfg(target_arch = "x86_64")]
         if simd > Simd::Portable {
-            moves.turn_in = super::transpose::tile_in;
-            moves.turn_out = super::transpose::tile_out;
+            let (turn_in, turn_out) = (super::transpose::tile_in, super::transpose::tile_out);
+            return Moves { turn_in, turn_out, ..moves };
         }
         moves
     }

@@ -108,38 +108,74 @@ impl Table {
     }
 }
 
-/// `y = f(x, g, m)` at each place, m being the channel's numbers.
+/// What becomes of some elements x and g, given four numbers of the channel of each.
+trait Map {
+    fn of<const FMA: bool, const L: usize>(x: [f32; L], g: [f32; L], m: [[f32; L]; 4]) -> [f32; L];
+}
+
+/// `M` of each place, written to y.
 #[inline(always)]
-unsafe fn map(size: Size, [x, g, y]: [Run; 3], t: Table, f: impl Fn(f32, f32, [f32; 4]) -> f32 + Copy) {
+unsafe fn map<M: Map, const FMA: bool>(size: Size, runs: [Run; 3], t: Table) {
+    let mut c = 0;
     // SAFETY: the caller's: the runs hold the places and channels, and the table four numbers for each channel
     unsafe {
-        let across = [x, g, y].iter().all(|run| run.channel_by == 1);
-        let whole = if across { size.channels / LANES * LANES } else { 0 };
-        if whole > 0 {
-            for place in 0..size.places {
-                for c in (0..whole).step_by(LANES) {
-                    let m: [[f32; LANES]; 4] = std::array::from_fn(|k| t.read(k, c));
-                    let (x, g) = (x.read::<LANES>(place, c), g.read::<LANES>(place, c));
-                    let out =
-                        std::array::from_fn::<f32, LANES, _>(|i| f(x[i], g[i], [m[0][i], m[1][i], m[2][i], m[3][i]]));
-                    write(y.at.wrapping_add(place * y.by + c), out);
-                }
+        if runs.iter().all(|run| run.channel_by == 1) {
+            while c + 4 * LANES <= size.channels {
+                map_across::<M, FMA, { 4 * LANES }>(size.places, runs, c, t);
+                c += 4 * LANES;
+            }
+            while c + LANES <= size.channels {
+                map_across::<M, FMA, LANES>(size.places, runs, c, t);
+                c += LANES;
             }
         }
-        let along = [x, g, y].iter().all(|run| run.by == 1);
-        for c in whole..size.channels {
-            let m: [f32; 4] = std::array::from_fn(|k| t.read::<1>(k, c)[0]);
-            let wide = if along { size.places / LANES * LANES } else { 0 };
+        let [x, g, y] = runs;
+        let wide = if runs.iter().all(|run| run.by == 1) { size.places / LANES * LANES } else { 0 };
+        for c in c..size.channels {
+            let m = [0, 1, 2, 3].map(|k| t.read::<1>(k, c)[0]);
             for place in (0..wide).step_by(LANES) {
-                let (x, g) = (x.read::<LANES>(place, c), g.read::<LANES>(place, c));
-                let out = std::array::from_fn::<f32, LANES, _>(|i| f(x[i], g[i], m));
+                let out = M::of::<FMA, LANES>(x.read(place, c), g.read(place, c), m.map(|m| [m; LANES]));
                 write(y.at.wrapping_add(place + c * y.channel_by), out);
             }
             for place in wide..size.places {
-                let out = f(x.read::<1>(place, c)[0], g.read::<1>(place, c)[0], m);
-                *y.at.wrapping_add(place * y.by + c * y.channel_by) = out;
+                let out = M::of::<FMA, 1>(x.read(place, c), g.read(place, c), m.map(|m| [m]));
+                write(y.at.wrapping_add(place * y.by + c * y.channel_by), out);
             }
         }
+    }
+}
+#[inline(always)]
+unsafe fn map_across<M: Map, const FMA: bool, const L: usize>(places: usize, [x, g, y]: [Run; 3], c: usize, t: Table) {
+    // SAFETY: the caller's, L channels side by side
+    unsafe {
+        let m = [t.read::<L>(0, c), t.read(1, c), t.read(2, c), t.read(3, c)];
+        for place in 0..places {
+            let out = M::of::<FMA, L>(x.read(place, c), g.read(place, c), m);
+            write(y.at.wrapping_add(place * y.by + c), out);
+        }
+    }
+}
+
+/// (x - m) scale + shift.
+struct Normal;
+impl Map for Normal {
+    #[inline(always)]
+    fn of<const FMA: bool, const L: usize>(mut x: [f32; L], _: [f32; L], m: [[f32; L]; 4]) -> [f32; L] {
+        for i in 0..L {
+            x[i] = mul_add::<FMA>(x[i] - m[0][i], m[1][i], m[2][i]);
+        }
+        x
+    }
+}
+/// g scale + (x - m) slope + shift.
+struct Gradient;
+impl Map for Gradient {
+    #[inline(always)]
+    fn of<const FMA: bool, const L: usize>(x: [f32; L], mut g: [f32; L], m: [[f32; L]; 4]) -> [f32; L] {
+        for i in 0..L {
+            g[i] = mul_add::<FMA>(g[i], m[1][i], mul_add::<FMA>(x[i] - m[0][i], m[3][i], m[2][i]));
+        }
+        g
     }
 }
 
@@ -188,21 +224,18 @@ versions! {
 #[inline(always)]
 unsafe fn normal_body<const FMA: bool>(size: Size, runs: [Run; 3], t: Table) {
     // SAFETY: the caller's
-    unsafe { map(size, runs, t, |x, _, [m, scale, shift, _]| mul_add::<FMA>(x - m, scale, shift)) }
+    unsafe { map::<Normal, FMA>(size, runs, t) }
 }
 #[inline(always)]
 unsafe fn gradient_body<const FMA: bool>(size: Size, runs: [Run; 3], t: Table) {
-    let f = |x: f32, g: f32, [m, scale, shift, slope]: [f32; 4]| {
-        mul_add::<FMA>(g, scale, mul_add::<FMA>(x - m, slope, shift))
-    };
     // SAFETY: the caller's
-    unsafe { map(size, runs, t, f) }
+    unsafe { map::<Gradient, FMA>(size, runs, t) }
 }
 versions! {
-    /// (x - m) scale + shift.
+    /// (x - m) scale + shift: with the numbers m, scale, shift.
     pub fn normal(size: Size, runs: [Run; 3], t: Table) = normal_body
 }
 versions! {
-    /// g scale + (x - m) slope + shift.
+    /// g scale + (x - m) slope + shift: with the numbers m, scale, shift, slope.
     pub fn gradient(size: Size, runs: [Run; 3], t: Table) = gradient_body
 }

@@ -8,7 +8,6 @@ use super::tile::{MOST, Rows, Tiles};
 use crate::kernel::{Kernel, Scratch};
 use crate::kernels::view::{Steps, View};
 use crate::memory::Memory;
-use crate::reader::{Reader, Result};
 use crate::team::Worker;
 use std::ops::Range;
 
@@ -38,25 +37,8 @@ struct Task {
     columns: Range<usize>,
 }
 
-pub fn forward(r: &mut Reader) -> Result<Box<dyn Kernel>> {
-    Ok(Box::new(Spread::read(r, false, Tiles::best())?))
-}
-pub fn input_gradient(r: &mut Reader) -> Result<Box<dyn Kernel>> {
-    Ok(Box::new(Spread::read(r, true, Tiles::best())?))
-}
-
 impl Spread {
-    /// Sizes, then x, w, y, or, turned back, w, y's gradient, x's.
-    pub fn read(r: &mut Reader, back: bool, tiles: &'static Tiles) -> Result<Spread> {
-        let geometry = Geometry::read(r)?;
-        let (x, w, y) = (geometry.x(), geometry.w(), geometry.y());
-        let (source, weights, target) = if back {
-            let (w, g) = (View::read(r, w)?, View::read(r, y)?);
-            (g, w, View::read_target(r, x)?)
-        } else {
-            let (x, w) = (View::read(r, x)?, View::read(r, w)?);
-            (x, w, View::read_target(r, y)?)
-        };
+    pub fn new(geometry: Geometry, back: bool, [source, weights, target]: [View; 3], tiles: &'static Tiles) -> Spread {
         let order = (0..geometry.windows.taps()).collect();
         let slabs = Slabs::new(target.dims);
         let mut spread = Spread { geometry, back, source, weights, target, tiles, slabs, order, covers: false };
@@ -67,7 +49,7 @@ impl Spread {
             spread.order.swap(0, first);
             spread.covers = true;
         }
-        Ok(spread)
+        spread
     }
 
     /// Channels of one group: of a row that is read, and of one that is written.

@@ -7,7 +7,6 @@ use super::tile::{Outer, Tiles};
 use crate::kernel::{Kernel, Scratch};
 use crate::kernels::view::View;
 use crate::memory::Memory;
-use crate::reader::{Reader, Result};
 use crate::team::Worker;
 use std::ops::Range;
 
@@ -28,10 +27,6 @@ pub struct Weights {
     slabs: Slabs,
 }
 
-pub fn weight_gradient(r: &mut Reader) -> Result<Box<dyn Kernel>> {
-    Ok(Box::new(Weights::read(r, Tiles::best())?))
-}
-
 /// Which sum: of which group, from which part of the windows, of which output channels of the group.
 struct Task {
     group: usize,
@@ -40,12 +35,8 @@ struct Task {
 }
 
 impl Weights {
-    /// Sizes, then x, y's gradient, w's.
-    pub fn read(r: &mut Reader, tiles: &'static Tiles) -> Result<Weights> {
-        let geometry = Geometry::read(r)?;
-        let (x, g) = (View::read(r, geometry.x())?, View::read(r, geometry.y())?);
-        let dw = View::read_target(r, geometry.w())?;
-        Ok(Weights { geometry, x, g, dw, tiles, slabs: Slabs::new(g.dims) })
+    pub fn new(geometry: Geometry, [x, g, dw]: [View; 3], tiles: &'static Tiles) -> Weights {
+        Weights { geometry, x, g, dw, tiles, slabs: Slabs::new(g.dims) }
     }
     /// Channels of a group, and output channels of a group.
     fn depth(&self) -> usize {

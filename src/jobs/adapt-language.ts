@@ -109,7 +109,7 @@ function stateOf({ o, run, weights }: Adapting): Map<string, Nd> {
 /** Scores of the model that the run starts from: the base, since what a method adds changes nothing at first. */
 async function scoresBefore({ o, run, engine }: Adapting, state: State, score: Score): Promise<Scores> {
   const first = new Map([...state].filter(([name]) => !run.learning.state.has(name)));
-  await using session = await engine.open(first, o.threads === undefined ? {} : { threads: o.threads });
+  await using session = await engine.open(first, { threads: o.threads });
   return await score(session);
 }
 

@@ -80,7 +80,7 @@ async function mergedWeights(
   const options = { rank, alpha, ...(select && { select }) };
   await saveAdapter(join(folder, "adapter.safetensors"), { base: baseHash, method, options, tensors: learnt });
   const merged = merge(run.weights, adaptation, new Map([...weights, ...learnt]));
-  await using plain = await engine.open(merged, o.threads === undefined ? {} : { threads: o.threads });
+  await using plain = await engine.open(merged, { threads: o.threads });
   const feeds = await heldOut(run);
   const before = await session.run(answers(run, feeds, run.rewrite), feeds);
   const after = await plain.run(

@@ -38,7 +38,10 @@ export async function classifying(o: ResolvedAdapt, given?: Labelled): Promise<C
   const state = (arm: "adapted" | "scratch", seed: number): Map<string, Nd> =>
     new Map([...initialise([...built.weights, ...built.leaves], seed), ...(arm === "adapted" ? pretrained : [])]);
   const engine = await chooseEngine(o.engine);
-  const shared = await shareEngine(engine, state("adapted", o.seed), o.threads);
+  const shared = await shareEngine(engine, state("adapted", o.seed), {
+    threads: o.threads,
+    memory: o.memory && o.memory * 1e6,
+  });
   return {
     base,
     labelled,

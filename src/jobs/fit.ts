@@ -34,6 +34,7 @@ export function jobOfFit({ approach, options: o, meter, ...f }: Fit): Omit<Job, 
   return {
     engine: f.engine,
     ...(o.threads !== undefined && { threads: o.threads }),
+    ...(o.memory !== undefined && { memory: o.memory * 1e6 }),
     training: approach.training,
     state: f.state,
     batches: f.batches,

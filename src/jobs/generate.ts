@@ -36,6 +36,6 @@ export async function* generateText(
   const weights = await base.weights(parametersOf(base.family, base.config));
   const begins = await textsBegin(base.path);
   const engine = await chooseEngine(o.engine);
-  await using session = await engine.open(weights, o.threads === undefined ? {} : { threads: o.threads });
+  await using session = await engine.open(weights, { threads: o.threads });
   return yield* write(session, next, base.tokenizer, { ...o, begins, signal });
 }

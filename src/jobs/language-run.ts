@@ -125,6 +125,7 @@ export function jobOf(run: LanguageRun, o: LanguageOptions, start: LanguageStart
     ...rest,
     steps,
     ...(o.threads !== undefined && { threads: o.threads }),
+    ...(o.memory !== undefined && { memory: o.memory * 1e6 }),
     training: learning,
     batches: data,
     schedule: ratesOf(o, learningRate, steps),

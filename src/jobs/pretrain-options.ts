@@ -23,6 +23,9 @@ export const trainingOptions = {
   seed: z.int().min(0).default(1).describe("fixes first weights, order, masks and dropout"),
   engine: z.enum(["auto", "native", "ort", "reference"]).default("auto").describe("where programs run"),
   threads: count.optional().describe("threads of the engine; one a core if absent"),
+  memory: rate
+    .optional()
+    .describe("native engine: megabytes that a step's values may take; what does not fit is computed twice"),
   resume: z.boolean().default(false).describe("go on with the run in the folder"),
   replace: z.boolean().default(false).describe("throw away the run in the folder"),
 };

@@ -98,7 +98,7 @@ test("run.json is enough to run again: seeds, hashes, versions, every option but
   expect(config).not.toHaveProperty("out");
   expect(seeds).toEqual({ run: 1 });
   expect(Object.keys(data)).toEqual(["train", "validation", "tokenizer"]);
-  expect(versions["engine"]).toMatch(/^ort \d/);
+  expect(versions["engine"]).toMatch(/^(native|ort) \d/);
 });
 
 test("what the doctor finds is logged, or stops the run before it begins", async () => {

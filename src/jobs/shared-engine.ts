@@ -1,5 +1,5 @@
 /** One session for many runs: what was compiled for one run is there for the next. */
-import type { Engine, Session, State } from "../runtime/index.js";
+import type { Engine, Session, SessionOptions, State } from "../runtime/index.js";
 
 export interface SharedEngine extends AsyncDisposable {
   /** Opens the one session again, over another state. Runs follow one another; two at once would share weights. */
@@ -8,8 +8,8 @@ export interface SharedEngine extends AsyncDisposable {
 }
 
 /** Open the session, over a first state. */
-export async function shareEngine(engine: Engine, state: State, threads: number | undefined): Promise<SharedEngine> {
-  const session = await engine.open(state, threads === undefined ? {} : { threads });
+export async function shareEngine(engine: Engine, state: State, options: SessionOptions): Promise<SharedEngine> {
+  const session = await engine.open(state, options);
   const lent: Session = {
     run: (program, feeds, options) => session.run(program, feeds, options),
     read: (name) => session.read(name),

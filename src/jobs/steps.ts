@@ -33,13 +33,13 @@ export async function stepsOf(
 /** Seconds of one batch, forward, backward and update: the median of a few, on weights that are thrown away. */
 async function secondsPerBatch(
   { learning, data }: LanguageRun,
-  { threads }: LanguageOptions,
+  { threads, memory }: LanguageOptions,
   { engine, state }: Before,
 ): Promise<number> {
-  await using session = await engine.open(
-    new Map([...learning.state, ...state]),
-    threads === undefined ? {} : { threads },
-  );
+  await using session = await engine.open(new Map([...learning.state, ...state]), {
+    threads,
+    memory: memory && memory * 1e6,
+  });
   const clock = { learningRate: nd("f32", [], 1e-9), step: nd("f32", [], 1), seed: nd("u32", [], 0) };
   const times: number[] = [];
   for (let i = 0; i < 7; i++) {

@@ -36,8 +36,19 @@ export interface Engine {
   readonly summary: string;
   /** Whether the engine runs here, and if not, what to do about it. */
   probe(): Promise<Probe>;
-  /** Start a session over a copy of `state`. `threads`: how many the engine computes with, by default one per core. */
-  open(state: State, options?: { readonly threads?: number }): Promise<Session>;
+  /** Bytes that a run of the program takes beside the state, for an engine that plans them. */
+  held?(program: Program, options?: SessionOptions): number;
+  /** Start a session over a copy of `state`. */
+  open(state: State, options?: SessionOptions): Promise<Session>;
+}
+export interface SessionOptions {
+  /** How many threads the engine computes with, by default one per core. */
+  readonly threads?: number | undefined;
+  /**
+   * Most bytes that a program's values may take beside the state: values of the forward pass are computed again until what is kept
+   * fits. Only the native engine plans its memory; the others take what they need.
+   */
+  readonly memory?: number | undefined;
 }
 export interface Probe {
   readonly available: boolean;

@@ -1,6 +1,6 @@
 /** Engines and sessions: programs run here, over a state of named values. */
 export { automaticEngine, chooseEngine, engines } from "./choose.js";
-export type { Engine, Probe, RunOptions, Session, State } from "./engine.js";
+export type { Engine, Probe, RunOptions, Session, SessionOptions, State } from "./engine.js";
 export { native, nativeEngine } from "./native/engine.js";
 export { type OrtOptions, ort, ortEngine } from "./ort.js";
 export { peak } from "./peak.js";

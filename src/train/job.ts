@@ -14,6 +14,8 @@ export interface Goal {
 export interface Job {
   readonly engine: Engine;
   readonly threads?: number;
+  /** Most bytes that a step's values may take beside the state, where the engine plans its memory. */
+  readonly memory?: number;
   /** Programs for a batch; the same object for batches of the same shapes, since a program is compiled once. */
   readonly training: Training | ((batch: Batch) => Training);
   /** First weights, frozen ones too. What the optimiser remembers is added, where it is absent. */

@@ -33,6 +33,8 @@ export interface PreflightOptions {
   readonly folder: string;
   readonly peakGflops?: number | undefined;
   readonly flopsPerStep?: number | undefined;
+  /** Bytes that a program takes beside the state, where the engine has planned them. */
+  readonly held?: ((program: Program) => number) | undefined;
 }
 
 /** What a node process with an engine takes before any weight: measured, with ONNX Runtime loaded. */
@@ -63,8 +65,9 @@ export async function preflight(o: PreflightOptions): Promise<Preflight> {
   const flopsPerStep = o.flopsPerStep ?? stepFlops(training, accumulation);
   const [all, changes] = [bytes(state.values()), bytes(changing.values())];
   const weights = bytes(training.weights.map((name) => state.get(name)!));
-  // the caller's own copy of the state, the session's, and the spare buffers of what changes
-  const memory = processBytes + 2 * all + changes + arenaShare * Math.max(...programs.map(heldBytes));
+  // the caller's own copy of the state and the session's; and, where nothing was planned, spare buffers of what changes
+  const values = o.held ? programs.map(o.held) : programs.map((p) => changes + arenaShare * heldBytes(p));
+  const memory = processBytes + 2 * all + Math.max(...values);
   const rate = peakGflops && peakGflops * 1e6 * usualShare;
   return {
     memory,

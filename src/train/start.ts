@@ -38,7 +38,7 @@ export async function begin(job: Job): Promise<Start> {
   const predicted = await predict(job, { training, accumulation, state, changing: changes });
   if (job.preflight === "warn") warnings.push(...shortages(predicted).map(({ what, help }) => `${what}: ${help}`));
   else requireFits(predicted);
-  const session = await job.engine.open(state, job.threads === undefined ? {} : { threads: job.threads });
+  const session = await job.engine.open(state, { threads: job.threads, memory: job.memory });
   try {
     if (found) await found.load((name, value) => session.write(name, value));
   } catch (error) {
@@ -61,10 +61,18 @@ export async function begin(job: Job): Promise<Start> {
 }
 
 const predict = (
-  { keep = 2, best, folder, peakGflops, flopsPerStep }: Job,
+  { keep = 2, best, folder, peakGflops, flopsPerStep, engine, threads, memory }: Job,
   run: Pick<PreflightOptions, "training" | "accumulation" | "state" | "changing">,
 ): Promise<Preflight> =>
-  preflight({ ...run, keep, best: best !== undefined, folder: folder.checkpoints, peakGflops, flopsPerStep });
+  preflight({
+    ...run,
+    keep,
+    best: best !== undefined,
+    folder: folder.checkpoints,
+    peakGflops,
+    flopsPerStep,
+    ...(engine.held && { held: (program) => engine.held!(program, { threads, memory }) }),
+  });
 
 const count = (types: readonly { shape: readonly number[] }[]) => types.reduce((sum, t) => sum + size(t.shape), 0);
 

@@ -2,7 +2,7 @@
 import { availableParallelism, freemem } from "node:os";
 import { arrayOf, fail, type Nd, PlinthError, type Program, size, type Tensor, type Type } from "../../ir/index.js";
 import { checkData, checkFeeds, checkState, leaves } from "../check.js";
-import type { Engine, RunOptions, Session } from "../engine.js";
+import type { Engine, RunOptions, Session, SessionOptions } from "../engine.js";
 import { type Addon, loadAddon, type NativeRun } from "./addon.js";
 import { bytesOfView } from "./memory.js";
 import { encode, type Numbering, type Plan, type PlanOptions, planOf } from "./plan.js";
@@ -17,6 +17,11 @@ interface CompiledPlan {
 
 /** An engine on the addon; `fused: false` runs each op by itself, to compare with. */
 export function nativeEngine(options: PlanOptions = { fused: true }): Engine {
+  const plans = new Plans();
+  const optionsOf = ({ memory = options.memory }: SessionOptions): PlanOptions => ({
+    ...options,
+    ...(memory !== undefined && { memory }),
+  });
   return {
     name: "native",
     summary: "compiled kernels on the CPU, fused and planned ahead",
@@ -25,15 +30,47 @@ export function nativeEngine(options: PlanOptions = { fused: true }): Engine {
       if (!addon) return { available: false, why };
       return { available: true, why, version: `${addon.version()}, ${addon.features()}` };
     },
-    async open(state, { threads = availableParallelism() } = {}) {
-      const { addon, why } = loadAddon();
-      if (!addon) throw fail("engine", `the native engine does not load: ${why}`, "use the ort engine");
-      const session = new NativeSession(addon, threads, options);
-      for (const [name, value] of state) await session.write(name, value);
-      return session;
+    held: (program, session = {}) => plans.of(program, numberingOf(found()).op, optionsOf(session)).arena.bytes,
+    async open(state, session = {}) {
+      const planned = (program: Program, op: Numbering["op"]) => plans.of(program, op, optionsOf(session));
+      const opened = new NativeSession(found(), session.threads ?? availableParallelism(), planned);
+      for (const [name, value] of state) await opened.write(name, value);
+      return opened;
     },
   };
 }
+
+/** Plans that were made: a program is planned once for each limit of memory. */
+class Plans {
+  private readonly known = new WeakMap<Program, Map<number | undefined, Plan>>();
+  of(program: Program, op: Numbering["op"], options: PlanOptions): Plan {
+    const plans = this.known.get(program) ?? new Map<number | undefined, Plan>();
+    this.known.set(program, plans);
+    const plan = plans.get(options.memory) ?? planOf(program, op, options);
+    plans.set(options.memory, plan);
+    return plan;
+  }
+}
+
+/** Throws `engine` where there is none. */
+function found(): Addon {
+  const { addon, why } = loadAddon();
+  if (!addon) throw fail("engine", `the native engine does not load: ${why}`, "use the ort engine");
+  return addon;
+}
+
+function numberingOf(addon: Addon): Omit<Numbering, "state"> {
+  const numbered = (what: string, names: readonly string[]) => {
+    const numbers = new Map(names.map((name, i) => [name, i]));
+    return (name: string): number => {
+      const number = numbers.get(name);
+      if (number !== undefined) return number;
+      throw fail("engine", `the native engine has no ${what} ${name}`, "build it again: npm run build");
+    };
+  };
+  return { kernel: numbered("kernel", addon.kernels()), op: numbered("instruction", addon.ops()) };
+}
+
 /** The addon that was built here or installed. */
 export const native: Engine = nativeEngine();
 
@@ -51,16 +88,10 @@ class NativeSession implements Session {
   constructor(
     addon: Addon,
     threads: number,
-    private readonly options: PlanOptions,
+    private readonly planned: (program: Program, op: Numbering["op"]) => Plan,
   ) {
     this.core = new addon.Session(threads);
-    const numbered = (what: string, names: readonly string[]) => (name: string) => {
-      const found = names.indexOf(name);
-      if (found >= 0) return found;
-      throw fail("engine", `the native engine has no ${what} ${name}`, "build it again: npm run build");
-    };
-    const [kernel, op] = [numbered("kernel", addon.kernels()), numbered("instruction", addon.ops())];
-    this.numbering = { kernel, op, state: (name) => this.number(name) };
+    this.numbering = { ...numberingOf(addon), state: (name) => this.number(name) };
   }
 
   // what a call needs is taken when it is made, and its work is done in its turn
@@ -96,7 +127,7 @@ class NativeSession implements Session {
   private compiled(program: Program): CompiledPlan {
     const known = this.programs.get(program);
     if (known) return known;
-    const plan = planOf(program, this.numbering.op, this.options);
+    const plan = this.planned(program, this.numbering.op);
     const compiled = { plan, wanted: leaves(program), next: Object.entries(program.next) };
     this.programs.set(program, compiled);
     return compiled;

@@ -5,7 +5,7 @@ import { initialise } from "../../src/nn/index.js";
 import { crossEntropy } from "../../src/ops/index.js";
 import { adamw, training } from "../../src/optim/index.js";
 
-export const [batch, length, vocabulary] = [3, 40, 61];
+const [batch, length, vocabulary] = [3, 40, 61];
 
 /** Two layers of 48 with three heads: no size is a multiple of a vector. */
 export function step(): { readonly program: Program; readonly state: ReadonlyMap<string, Nd> } {

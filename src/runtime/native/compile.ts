@@ -47,7 +47,7 @@ export interface Compiled {
 }
 
 /** Whether the engine runs an op as it is; any other is lowered. */
-export const speaks = ({ name }: AnyOp): boolean =>
+const speaks = ({ name }: AnyOp): boolean =>
   name in forms || isElementwise(name) || movements.has(name) || name === "concat";
 
 /** Results of these kernels may lie in any order of their axes. */

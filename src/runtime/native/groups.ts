@@ -13,7 +13,7 @@ export interface Unit {
   readonly nodes: Node[];
 }
 
-export const isLeaf = (t: Tensor): boolean => isParam(t) || isInput(t) || isConstant(t);
+const isLeaf = (t: Tensor): boolean => isParam(t) || isInput(t) || isConstant(t);
 export const isReduction = (node: Node): boolean => node.op.name in reductions;
 
 /** The elements that a node steps through: those of its result; of what it reduces, or copies into another shape. */

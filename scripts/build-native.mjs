@@ -1,16 +1,13 @@
 /**
  * Builds the native engine where Rust is found, and says in one line what came of it. An installation never fails for it: without
  * a build, the ONNX Runtime engine runs. `npm run build` calls this; a build newer than every source is kept.
- *
- *     node scripts/build-native.mjs [--target linux-arm64-gnu: another platform's, and an error where that fails]
  */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { addonFile, hostTarget, targets } from "../src/runtime/native/targets.js";
+import { addonFile, hostTarget } from "../src/runtime/native/targets.js";
 
 const folder = fileURLToPath(new URL("../native", import.meta.url));
 
@@ -36,13 +33,12 @@ function complaint(text) {
 /**
  * Builds; why that failed in a word and at length, or undefined.
  * @param {string} file where the addon goes
- * @param {readonly string[]} flags
  * @returns {[string, string?] | undefined}
  */
-function build(file, flags) {
+function build(file) {
   const installed = join(process.env["CARGO_HOME"] ?? join(homedir(), ".cargo"), "bin");
   const options = ["--release", "--locked", "--target-dir", "target", "--message-format", "json-render-diagnostics"];
-  const { status, error, stdout, stderr } = spawnSync("cargo", ["build", ...options, ...flags], {
+  const { status, error, stdout, stderr } = spawnSync("cargo", ["build", ...options], {
     cwd: folder,
     // without a network cargo gives up sooner
     env: { CARGO_NET_RETRY: "1", ...process.env, PATH: `${process.env["PATH"] ?? ""}${delimiter}${installed}` },
@@ -67,36 +63,26 @@ const without = (reason, details) =>
     `native engine not built (${reason}): the ONNX Runtime engine will be used${details ? `\n  ${details}` : ""}`,
   );
 
-/**
- * Whether the addon is there and as young as its sources, after building it where need be.
- * @param {import("../src/runtime/native/targets.js").Target} target
- * @param {readonly string[]} flags
- */
-function upToDate(target, flags) {
-  const file = join(folder, addonFile(target));
-  if (existsSync(file) && statSync(file).mtimeMs >= sourcesChanged()) return true;
+/** @param {string} file */
+function bringUpToDate(file) {
+  if (existsSync(file) && statSync(file).mtimeMs >= sourcesChanged()) return;
   const began = performance.now();
   if (process.stdout.isTTY) process.stdout.write("building the native engine, which takes a minute or two …\r");
-  const problem = build(file, flags);
+  const problem = build(file);
   if (process.stdout.isTTY) process.stdout.write("\x1b[2K");
-  if (!problem) {
+  if (problem) {
+    // what an older source gave is no engine for the programs of this one
+    rmSync(file, { force: true });
+    without(...problem);
+  } else {
     console.log(`native engine built in ${Math.ceil((performance.now() - began) / 1000)} s`);
-    return true;
   }
-  // what an older source gave is no engine for the programs of this one
-  rmSync(file, { force: true });
-  without(...problem);
-  return false;
 }
 
-const { values } = parseArgs({ options: { target: { type: "string" } } });
-const name = values.target ?? hostTarget() ?? `${process.platform}-${process.arch}`;
-const target = /** @type {import("../src/runtime/native/targets.js").Target} */ (name);
-let good = false;
 try {
-  if (target in targets) good = upToDate(target, values.target ? ["--target", targets[target].rust] : []);
-  else without(`${target} is none of ${Object.keys(targets).join(", ")}`);
+  const target = hostTarget();
+  if (target) bringUpToDate(join(folder, addonFile(target)));
+  else without(`not meant for ${process.platform}-${process.arch}`);
 } catch (error) {
   without("an error on the way", String(error));
 }
-if (values.target && !good) process.exit(1);

@@ -145,6 +145,8 @@ impl Plan {
     fn carry_out(&self, worker: &Worker, memory: &Memory, given: &Given, how: (bool, Option<&[AtomicU64]>)) -> Ended {
         let (guarded, times) = how;
         worker.barrier();
+        // from barrier to barrier: a thread that comes late to an instruction finds little left to do
+        let mut began = Instant::now();
         for (i, instruction) in self.instructions.iter().enumerate() {
             if i <= self.commit && worker.cancelled() {
                 return Ended::Cancelled;
@@ -152,11 +154,12 @@ impl Plan {
             if i == self.commit && guarded && !self.finite(given) {
                 return Ended::Guarded;
             }
-            let start = times.filter(|_| worker.index == 0).map(|_| Instant::now());
             // SAFETY: `memory` holds the slots that the plan was checked against
             unsafe { instruction.run(memory, worker) };
-            if let (Some(start), Some(times)) = (start, times) {
-                times[i].store(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+            if let Some(times) = times.filter(|_| worker.index == 0) {
+                let now = Instant::now();
+                times[i].store((now - began).as_nanos() as u64, Ordering::Relaxed);
+                began = now;
             }
         }
         Ended::Done

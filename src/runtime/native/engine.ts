@@ -4,9 +4,8 @@ import { arrayOf, fail, type Nd, PlinthError, type Program, size, type Tensor, t
 import { checkData, checkFeeds, checkState, leaves } from "../check.js";
 import type { Engine, RunOptions, Session } from "../engine.js";
 import { type Addon, loadAddon, type NativeRun } from "./addon.js";
-import type { CompileOptions } from "./compile.js";
 import { bytesOfView } from "./memory.js";
-import { encode, type Numbering, type Plan, planOf } from "./plan.js";
+import { encode, type Numbering, type Plan, type PlanOptions, planOf } from "./plan.js";
 
 interface CompiledPlan {
   readonly plan: Plan;
@@ -17,7 +16,7 @@ interface CompiledPlan {
 }
 
 /** An engine on the addon; `fused: false` runs each op by itself, to compare with. */
-export function nativeEngine(options: CompileOptions = { fused: true }): Engine {
+export function nativeEngine(options: PlanOptions = { fused: true }): Engine {
   return {
     name: "native",
     summary: "compiled kernels on the CPU, fused and planned ahead",
@@ -52,7 +51,7 @@ class NativeSession implements Session {
   constructor(
     addon: Addon,
     threads: number,
-    private readonly options: CompileOptions,
+    private readonly options: PlanOptions,
   ) {
     this.core = new addon.Session(threads);
     const numbered = (what: string, names: readonly string[]) => (name: string) => {

@@ -1,5 +1,5 @@
 //! Products of packed strips of rows with panels of columns, by the tiles of the matrix product.
-use crate::gemm::{Panel, Parts, SLACK, Set, Tile};
+use crate::gemm::{Panels, Parts, SLACK, Set, Tile};
 use std::ops::Range;
 
 /// Queries of a panel, and floats from one of its rows to the next.
@@ -36,7 +36,7 @@ impl Strips {
             let (height, out) = (part.len(), out.wrapping_add(part.start * k));
             let from = from.wrapping_add(part.start * line);
             // SAFETY: the caller's; what runs over into the next strip is written after it
-            unsafe { (set.pack)(&Panel { from, line, step, lines: height, width: height, k, out }) };
+            unsafe { (set.pack)(&Panels::one([line, step], from, [height, k], 1, out)) };
         }
         strips
     }
@@ -163,7 +163,7 @@ pub unsafe fn pack_panel(set: &Set, source: Source, lines: usize, width: usize, 
     }
     let Source { from, line, step } = source;
     // SAFETY: the caller's
-    unsafe { (set.pack)(&Panel { from, line, step, lines, width, k, out }) }
+    unsafe { (set.pack)(&Panels::one([line, step], from, [lines, k], width, out)) }
 }
 
 /// Writes rows of `width` to where they belong.

@@ -40,18 +40,30 @@ pub unsafe fn store(to: *mut f32, n: usize, lanes: Lanes) {
     }
 }
 
-/// Calls `f(start, length)` for each chunk of a row of `width`, the last one perhaps shorter.
+/// `chunks!(width, |start, length| …)`: for each chunk of a row, the last one perhaps shorter. A macro and no function: a closure
+/// that is called from two places is compiled by itself, without the instruction set of what it is in.
+macro_rules! chunks {
+    ($width:expr, |$i:ident, $n:ident| $body:expr) => {{
+        let (width, mut $i) = ($width, 0);
+        while $i + $crate::kernels::lanes::LANES <= width {
+            $crate::kernels::lanes::apart();
+            let $n = $crate::kernels::lanes::LANES;
+            $body;
+            $i += $n;
+        }
+        if $i < width {
+            let $n = width - $i;
+            $body;
+        }
+    }};
+}
+pub(crate) use chunks;
+
+/// Nothing, which keeps a loop's turns apart: the compiler would make vectors across chunks, and gather their lanes one by one.
 #[inline(always)]
-pub fn chunks(width: usize, mut f: impl FnMut(usize, usize)) {
-    let whole = width / LANES * LANES;
-    let mut at = 0;
-    while at < whole {
-        f(at, LANES);
-        at += LANES;
-    }
-    if at < width {
-        f(at, width - at);
-    }
+pub fn apart() {
+    // SAFETY: no instruction
+    unsafe { std::arch::asm!("", options(nomem, nostack, preserves_flags)) };
 }
 
 /// Each lane, changed by `f`: a loop, which becomes vector instructions where an array's own `map` does not.
@@ -99,7 +111,7 @@ pub fn larger(x: f32, y: f32) -> f32 {
 pub unsafe fn maximum(x: *const f32, width: usize) -> f32 {
     let mut most = [f32::NEG_INFINITY; LANES];
     // SAFETY: the caller's
-    chunks(width, |i, n| most = zip(unsafe { load(x.add(i), n, f32::NEG_INFINITY) }, most, larger));
+    chunks!(width, |i, n| most = zip(unsafe { load(x.add(i), n, f32::NEG_INFINITY) }, most, larger));
     reduce(most, larger)
 }
 

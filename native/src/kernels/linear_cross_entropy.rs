@@ -84,7 +84,7 @@ unsafe fn rows_body<const FMA: bool>(t: &Rows, from: usize, to: usize) {
         unsafe {
             let x = t.logits.add(row * t.width);
             if !t.bias.is_null() {
-                chunks(t.width, |i, n| {
+                chunks!(t.width, |i, n| {
                     store(x.add(i), n, zip(load(x.add(i), n, 0.0), load(t.bias.add(i), n, 0.0), |a, b| a + b));
                 });
             }

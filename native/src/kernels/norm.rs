@@ -40,17 +40,17 @@ unsafe fn forward_body<K: Kind, const FMA: bool>(t: &Forward, from: usize, to: u
             let mut mean = 0.0;
             if K::CENTRED {
                 let mut sum = [0.0; LANES];
-                chunks(t.width, |i, n| sum = zip(sum, load(x.add(i), n, 0.0), |sum, x| sum + x));
+                chunks!(t.width, |i, n| sum = zip(sum, load(x.add(i), n, 0.0), |sum, x| sum + x));
                 mean = reduce(sum, |a, b| a + b) * per;
                 *t.mean.add(row) = mean;
             }
             let mut sum = [0.0; LANES];
-            chunks(t.width, |i, n| {
+            chunks!(t.width, |i, n| {
                 sum = zip(sum, load(x.add(i), n, mean), |sum, x| mul_add::<FMA>(x - mean, x - mean, sum));
             });
             let inverse = 1.0 / mul_add::<FMA>(reduce(sum, |a, b| a + b), per, t.epsilon).sqrt();
             *t.inverse.add(row) = inverse;
-            chunks(t.width, |i, n| {
+            chunks!(t.width, |i, n| {
                 let normal = map(load(x.add(i), n, 0.0), |x| (x - mean) * inverse);
                 let scaled = zip(normal, load(t.gain.add(i), n, 0.0), |x, gain| x * gain);
                 let bias = if K::CENTRED { load(t.bias.add(i), n, 0.0) } else { [0.0; LANES] };
@@ -145,28 +145,28 @@ unsafe fn backward_body<K: Kind, const FMA: bool>(t: &Backward, from: usize, to:
             let mean = if K::CENTRED { *t.mean.add(row) } else { 0.0 };
             let inverse = *t.inverse.add(row);
             let (mut plain, mut weighed) = ([0.0; LANES], [0.0; LANES]);
-            chunks(t.width, |i, n| {
-                let dn = zip(load(g.add(i), n, 0.0), load(t.gain.add(i), n, 0.0), |g, gain| g * gain);
-                let normal = map(load(x.add(i), n, 0.0), |x| (x - mean) * inverse);
-                if K::CENTRED {
-                    plain = zip(plain, dn, |sum, dn| sum + dn);
+            chunks!(t.width, |i, n| {
+                let (x, g, gain) = (load(x.add(i), n, 0.0), load(g.add(i), n, 0.0), load(t.gain.add(i), n, 0.0));
+                for l in 0..LANES {
+                    let dn = g[l] * gain[l];
+                    plain[l] += dn;
+                    weighed[l] = mul_add::<FMA>(dn, (x[l] - mean) * inverse, weighed[l]);
                 }
-                let product = zip(dn, normal, |dn, normal| dn * normal);
-                weighed = zip(weighed, product, |sum, x| sum + x);
             });
-            let plain = reduce(plain, |a, b| a + b) * per;
+            let plain = if K::CENTRED { reduce(plain, |a, b| a + b) * per } else { 0.0 };
             let weighed = reduce(weighed, |a, b| a + b) * per;
-            chunks(t.width, |i, n| {
-                let g = load(g.add(i), n, 0.0);
-                let normal = map(load(x.add(i), n, 0.0), |x| (x - mean) * inverse);
-                let dn = zip(g, load(t.gain.add(i), n, 0.0), |g, gain| g * gain);
-                let slope = zip(dn, normal, |dn, normal| mul_add::<FMA>(-normal, weighed, dn - plain) * inverse);
+            chunks!(t.width, |i, n| {
+                let (x, g, gain) = (load(x.add(i), n, 0.0), load(g.add(i), n, 0.0), load(t.gain.add(i), n, 0.0));
+                let (mut slope, mut gains) = ([0.0; LANES], load(for_gain.add(i), n, 0.0));
+                for l in 0..LANES {
+                    let normal = (x[l] - mean) * inverse;
+                    slope[l] = mul_add::<FMA>(-normal, weighed, mul_add::<FMA>(g[l], gain[l], -plain)) * inverse;
+                    gains[l] = mul_add::<FMA>(g[l], normal, gains[l]);
+                }
                 store(dx.add(i), n, slope);
-                let product = zip(g, normal, |g, normal| g * normal);
-                let (gains, biases) = (for_gain.add(i), for_bias.add(i));
-                store(gains, n, zip(load(gains, n, 0.0), product, |sum, x| sum + x));
+                store(for_gain.add(i), n, gains);
                 if K::CENTRED {
-                    store(biases, n, zip(load(biases, n, 0.0), g, |sum, x| sum + x));
+                    store(for_bias.add(i), n, zip(load(for_bias.add(i), n, 0.0), g, |sum, g| sum + g));
                 }
             });
         }

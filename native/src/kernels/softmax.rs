@@ -17,9 +17,11 @@ pub unsafe fn exponentials<const FMA: bool>(x: *const f32, width: usize) -> (f32
     unsafe {
         let top = maximum(x, width);
         let mut sum = [0.0; LANES];
-        chunks(width, |i, n| {
+        chunks!(width, |i, n| {
             let x = load(x.add(i), n, f32::NEG_INFINITY);
-            sum = zip(sum, x, |sum, x| sum + math::exp::<FMA>(x - top));
+            for l in 0..LANES {
+                sum[l] += math::exp::<FMA>(x[l] - top);
+            }
         });
         (top, reduce(sum, |a, b| a + b))
     }
@@ -34,7 +36,7 @@ unsafe fn softmax_body<const FMA: bool>(x: *const f32, _: *const f32, y: *mut f3
     unsafe {
         let top = maximum(x, width);
         let mut sum = [0.0; LANES];
-        chunks(width, |i, n| {
+        chunks!(width, |i, n| {
             let mut e = load(x.add(i), n, f32::NEG_INFINITY);
             for (e, sum) in e.iter_mut().zip(&mut sum) {
                 *e = math::exp::<FMA>(*e - top);
@@ -43,7 +45,7 @@ unsafe fn softmax_body<const FMA: bool>(x: *const f32, _: *const f32, y: *mut f3
             store(y.add(i), n, e);
         });
         let scale = 1.0 / reduce(sum, |a, b| a + b);
-        chunks(width, |i, n| store(y.add(i), n, map(load(y.add(i), n, 0.0), |e| e * scale)));
+        chunks!(width, |i, n| store(y.add(i), n, map(load(y.add(i), n, 0.0), |e| e * scale)));
     }
 }
 versions! { fn softmax(x: *const f32, none: *const f32, y: *mut f32, width: usize) = softmax_body }
@@ -54,7 +56,7 @@ unsafe fn log_softmax_body<const FMA: bool>(x: *const f32, _: *const f32, y: *mu
     unsafe {
         let (top, sum) = exponentials::<FMA>(x, width);
         let log = math::log::<FMA>(sum);
-        chunks(width, |i, n| store(y.add(i), n, map(load(x.add(i), n, 0.0), |x| (x - top) - log)));
+        chunks!(width, |i, n| store(y.add(i), n, map(load(x.add(i), n, 0.0), |x| (x - top) - log)));
     }
 }
 versions! { fn log_softmax(x: *const f32, none: *const f32, y: *mut f32, width: usize) = log_softmax_body }
@@ -64,14 +66,14 @@ unsafe fn softmax_grad_body<const FMA: bool>(y: *const f32, g: *const f32, dx: *
     // SAFETY: rows of `width`, by the caller's word
     unsafe {
         let mut sum = [0.0; LANES];
-        chunks(width, |i, n| {
+        chunks!(width, |i, n| {
             let (y, g) = (load(y.add(i), n, 0.0), load(g.add(i), n, 0.0));
             for (sum, (y, g)) in sum.iter_mut().zip(y.into_iter().zip(g)) {
                 *sum = mul_add::<FMA>(y, g, *sum);
             }
         });
         let mean = reduce(sum, |a, b| a + b);
-        chunks(width, |i, n| {
+        chunks!(width, |i, n| {
             let (y, g) = (load(y.add(i), n, 0.0), load(g.add(i), n, 0.0));
             store(dx.add(i), n, zip(y, g, |y, g| y * (g - mean)));
         });

@@ -1,4 +1,5 @@
 //! What happens to scores between two products: rows of keys, a query in each lane.
+use super::super::lanes::apart;
 use super::strips::WIDTH;
 use crate::math;
 use crate::simd::{mul_add, versions};
@@ -35,6 +36,7 @@ unsafe fn exponentials_body<const FMA: bool>(scores: *mut f32, n: usize, totals:
     let old = totals.top;
     let mut top = old;
     for key in 0..n {
+        apart();
         // SAFETY: the caller's: `n` rows
         let x = unsafe { row(scores, key) };
         for (top, x) in top.iter_mut().zip(x) {
@@ -43,6 +45,7 @@ unsafe fn exponentials_body<const FMA: bool>(scores: *mut f32, n: usize, totals:
     }
     let mut sum = [0.0; WIDTH];
     for key in 0..n {
+        apart();
         // SAFETY: as above
         unsafe {
             let mut x = row(scores, key);
@@ -65,6 +68,7 @@ versions! { pub fn exponentials(scores: *mut f32, n: usize, totals: &mut Totals)
 #[inline(always)]
 unsafe fn scale_body<const FMA: bool>(rows: *mut f32, n: usize, by: &Lanes) {
     for i in 0..n {
+        apart();
         // SAFETY: the caller's: `n` rows
         unsafe {
             let mut x = row(rows, i);
@@ -88,6 +92,7 @@ pub struct Known {
 unsafe fn slopes_body<const FMA: bool>(scores: *mut f32, slopes: *mut f32, n: usize, known: &Known, scale: f32) {
     let (lse, delta) = (known.lse, known.delta);
     for key in 0..n {
+        apart();
         // SAFETY: the caller's: `n` rows of each
         unsafe {
             let (mut p, mut ds) = (row(scores, key), row(slopes, key));

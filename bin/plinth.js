@@ -18,8 +18,11 @@ if (!existsSync(at("dist/cli/index.js"))) {
   const compiler = at("node_modules/typescript/bin/tsc");
   if (!existsSync(compiler)) stop("is not built: run `npm ci`, then `npm run build`");
   console.error("plinth: building once (`npm run build`)");
-  const built = spawnSync(process.execPath, [compiler, "-p", at("tsconfig.build.json")], { stdio: ["ignore", 2, 2] });
-  if (built.status !== 0) stop("could not be built: see the messages above, then run `npm run build`");
+  const run = (...words) => spawnSync(process.execPath, words, { stdio: ["ignore", 2, 2] }).status;
+  if (run(compiler, "-p", at("tsconfig.build.json")) !== 0) {
+    stop("could not be built: see the messages above, then run `npm run build`");
+  }
+  run(at("scripts/build-native.mjs"));
 }
 const { main } = await import("../dist/cli/index.js");
 process.exit(await main(process.argv.slice(2)));

@@ -17,13 +17,25 @@ import {
   size,
 } from "../src/ir/index.js";
 import { scatterAdd, table } from "../src/ops/index.js";
-import { chooseEngine, type Engine, engines, ort, ortEngine, reference, type Session } from "../src/runtime/index.js";
+import {
+  chooseEngine,
+  type Engine,
+  native,
+  nativeEngine,
+  ort,
+  ortEngine,
+  reference,
+  type Session,
+} from "../src/runtime/index.js";
+import { present } from "./present.js";
 import { type Case, cases, feeds, graph, uniform } from "./samples.js";
 
 const zeros = (shape: readonly number[]) => new Float32Array(shape.reduce((a, b) => a * b, 1));
 const variants: Record<string, Engine> = {
   "ort with its own operators": ort,
   "ort with standard operators": ortEngine({ contrib: false }),
+  // on a machine without a Rust toolchain it is not there
+  ...((await native.probe()).available ? { native, "native, one op at a time": nativeEngine({ fused: false }) } : {}),
 };
 
 // float32 keeps 24 bits (6e-8); a sample adds up at most 33 products, ORT's tanh, erf and exp are good to about 1e-6, and
@@ -126,7 +138,7 @@ const code = async (run: Promise<unknown>): Promise<string> =>
     (e: PlinthError) => `${e.code}: ${e.message}`,
   );
 
-describe.each(Object.entries(engines))("state on the %s engine", (_, engine) => {
+describe.each(present)("state on the %s engine", (_, engine) => {
   test("is read by a run and then takes what next says", async () => {
     await using session = await opened(engine);
     const first = await session.run(step, { x: one });
@@ -202,7 +214,7 @@ describe.each(Object.entries(engines))("state on the %s engine", (_, engine) => 
   });
 });
 
-describe.each(Object.entries(engines))("a mistake on the %s engine is named", (_, engine) => {
+describe.each(present)("a mistake on the %s engine is named", (_, engine) => {
   const wrong: [string, Record<string, Nd>, RegExp][] = [
     ["a missing feed", {}, /feed: no value for input x: f32\[2\]/],
     ["an unknown feed", { x: one, y: one }, /feed: the program has no input y\n.*its inputs are x/],
@@ -270,7 +282,7 @@ describe("the ort engine's thread", () => {
 });
 
 test("an engine is chosen by name, and an unknown name lists the known", async () => {
-  expect((await chooseEngine()).name).toBe("ort");
+  expect((await chooseEngine()).name).toBe((await native.probe()).available ? "native" : "ort");
   expect((await chooseEngine("reference")).name).toBe("reference");
-  expect(await code(chooseEngine("native" as "ort"))).toMatch(/engine: no engine is called native\n.*reference, ort/);
+  expect(await code(chooseEngine("metal" as "ort"))).toMatch(/engine: no engine is called metal\n.*reference, ort/);
 });

@@ -162,18 +162,18 @@ test("the graph of every preset is the one it was: a change here needs a reason"
   });
   expect(hashes).toMatchInlineSnapshot(`
     [
-      "gpt-0.3m 5abc8e8cc0b2",
-      "gpt-1m cf6f9cb8aa34",
-      "gpt-3m c39b2ac06c23",
-      "gpt-12m 1296c381a670",
-      "gpt-34m 6ab561d3aad0",
-      "gpt2 ba1800d3ca81",
-      "modern-3m 6edf8e212d0a",
-      "bert-1m 8307fb74ac34",
-      "bert-tiny 5200b434bc29",
-      "bert-4m bbb378779539",
-      "minilm f774a3715720",
-      "bert-base f0e9db250783",
+      "gpt-0.3m db3200718d9c",
+      "gpt-1m 91204f2bec03",
+      "gpt-3m db75ec675b54",
+      "gpt-12m de9d01b543fa",
+      "gpt-34m c3a81daca439",
+      "gpt2 cb54797e85d4",
+      "modern-3m 71d831863b78",
+      "bert-1m b5bed96b17ad",
+      "bert-tiny 2ce06f633533",
+      "bert-4m ca0bdf25850f",
+      "minilm c0fd7a8e901c",
+      "bert-base a835db5e761f",
     ]
   `);
 });

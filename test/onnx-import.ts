@@ -165,9 +165,9 @@ const normalise: Rule = (c) => {
 const lossOf: Rule = (c) => {
   const [scores, labels, weights] = c.xs as [Tensor, Tensor, Tensor | undefined];
   if (scores.shape.length !== 2 || weights || c.node.attrs["ignore_index"] !== undefined) return undefined;
-  const [each, logProbabilities] = crossEntropy(scores, labels);
+  const [each] = crossEntropy(scores, labels);
   const how = c.node.attrs["reduction"] ?? "mean";
-  return [how === "none" ? each : how === "sum" ? each.sum() : each.mean(), logProbabilities];
+  return [how === "none" ? each : how === "sum" ? each.sum() : each.mean(), scores.logSoftmax()];
 };
 
 const casts: Readonly<Record<number, Dtype>> = { 1: "f32", 6: "i32", 7: "i64", 9: "bool", 12: "u32" };

@@ -1,5 +1,16 @@
 /** Values for the op table's samples: what every table-driven test feeds. */
-import { type AnyOp, apply, type Exact, input, type Sample, size, type Tensor, type Type } from "../src/ir/index.js";
+import {
+  type AnyOp,
+  apply,
+  constant,
+  type Exact,
+  evaluate,
+  input,
+  type Sample,
+  size,
+  type Tensor,
+  type Type,
+} from "../src/ir/index.js";
 import { mix } from "../src/ops/index.js";
 
 export interface Case {
@@ -31,15 +42,15 @@ export function uniform(seed: number): () => number {
 /** Inputs for sample `i` of an op, in float64; floats are representable in f32. */
 export function feeds(op: AnyOp, i: number): Exact[] {
   const random = uniform(i);
+  const before: Tensor[] = [];
   return (op.samples[i]! as Sample<unknown>).inputs.map((x) => {
-    const { shape, dtype = "f32", low = 0.5, high = 1.5 } = "shape" in x ? x : { shape: x };
+    const { shape, dtype = "f32", low = 0.5, high = 1.5, of } = "shape" in x ? x : { shape: x, of: undefined };
     const draw = () => low + (high - low) * random();
-    return {
-      shape,
-      data: Float64Array.from({ length: size(shape) }, () =>
-        dtype === "f32" ? Math.fround(draw()) : Math.floor(draw()),
-      ),
-    };
+    const data = of
+      ? evaluate([of(before)], new Map())[0]!.data.map(Math.fround)
+      : Float64Array.from({ length: size(shape) }, () => (dtype === "f32" ? Math.fround(draw()) : Math.floor(draw())));
+    before.push(constant(data.length === 1 ? data[0]! : data, { dtype, shape }));
+    return { shape, data };
   });
 }
 

@@ -62,6 +62,11 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
+    /// The address of an operand whose elements have `size` bytes.
+    pub fn bytes(&self, o: Operand, size: usize) -> *mut u8 {
+        // SAFETY: the offset was checked against the slot's size
+        unsafe { self.slots[o.slot].add(o.offset * size) }
+    }
     /// The address of an operand; that it holds what the kernel reads or writes was checked when the plan was read.
     #[inline]
     pub fn at<T>(&self, o: Operand) -> *mut T {

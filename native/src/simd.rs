@@ -27,6 +27,15 @@ impl Simd {
         })
     }
 
+    pub fn name(self) -> &'static str {
+        match self {
+            Simd::Avx512 => "AVX-512",
+            Simd::Avx2 => "AVX2",
+            Simd::Portable if cfg!(target_arch = "aarch64") => "NEON",
+            Simd::Portable => "portable",
+        }
+    }
+
     /// Every set that this machine has.
     pub fn all() -> impl Iterator<Item = Simd> {
         [Simd::Portable, Simd::Avx2, Simd::Avx512].into_iter().filter(|&s| s <= Simd::best())
@@ -68,7 +77,6 @@ pub fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// once and call often. Type parameters come before `FMA`: `fn scale<T: Element>(..) = scale_body` calls `scale_body::<T, FMA>`.
 /// Calling an instance is sound on a machine that has the set, under the body's own conditions. An output taken as `&mut [T]`
 /// is known to overlap no input, so that a plain loop over it vectorises without a check at run time.
-#[allow(unused_macros)]
 macro_rules! versions {
     ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$($g:ident : $bound:path),+>)? ($($arg:ident : $t:ty),* $(,)?) $(-> $r:ty)? = $body:ident) => {
         $(#[$meta])*
@@ -99,7 +107,6 @@ macro_rules! versions {
         }
     };
 }
-#[allow(unused_imports)]
 pub(crate) use versions;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A team of threads that carry out one plan together: every thread makes the same calls, and they meet at barriers.
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// One thread of a team at work.
@@ -62,6 +62,12 @@ impl Worker<'_> {
         }
     }
 
+    /// Refuse what the run was given: it ends at the next instruction, with this message.
+    pub fn fail(&self, message: String) {
+        *self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
+        self.shared.cancel.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the run was cancelled, as of the last barrier: the same answer on every thread.
     pub fn cancelled(&self) -> bool {
         self.shared.stop.load(Ordering::Relaxed)
@@ -79,6 +85,8 @@ struct Shared {
     stop: AtomicBool,
     broken: AtomicBool,
     finished: AtomicUsize,
+    /// Why a kernel refused what it was given.
+    failure: Mutex<Option<String>>,
     posted: Mutex<Posted>,
     wake: Condvar,
 }
@@ -108,6 +116,7 @@ impl Team {
             stop: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             finished: AtomicUsize::new(0),
+            failure: Mutex::new(None),
             posted: Mutex::new(Posted { number: 0, job: None, closed: false }),
             wake: Condvar::new(),
         });
@@ -140,7 +149,8 @@ impl Team {
             std::thread::yield_now();
         }
         s.posted.lock().expect("the lock is never held in a panic").job = None;
-        match own {
+        let refused = s.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match own.and(refused.map_or(Ok(()), Err)) {
             Err(message) => Err(message),
             Ok(()) if s.broken.load(Ordering::Relaxed) => Err("a thread of the team failed".into()),
             Ok(()) => Ok(()),

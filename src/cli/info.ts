@@ -1,7 +1,7 @@
 /** `plinth info`: what this machine offers, and whether each engine computes what it should. */
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { z } from "zod";
-import { type Engine, engines, peak } from "../runtime/index.js";
+import { automaticEngine, type Engine, engines, peak } from "../runtime/index.js";
 import { command } from "./command.js";
 import { selfTest } from "./self-test.js";
 
@@ -28,13 +28,29 @@ async function examine(engine: Engine) {
 }
 type Examined = Awaited<ReturnType<typeof examine>>;
 
-function line(e: Examined): string {
-  const name = `  ${e.name.padEnd(10)} ${e.version ?? ""}`.padEnd(22);
-  if (!("selfTest" in e)) return `${name} absent: ${e.why}`;
+function verdict(e: Examined): string {
+  if (!("selfTest" in e)) return `absent: ${e.why}`;
+  if ("error" in e.selfTest) return `self-test FAILED: ${e.selfTest.error}`;
   const { passed, difference } = e.selfTest;
-  const verdict = passed ? "self-test passed" : "self-test FAILED";
-  return `${name} ${verdict}: three training steps differ from float64 by ${difference.toExponential(1)}`;
+  return `self-test ${passed ? "passed" : "FAILED"}: three training steps differ from float64 by ${difference.toExponential(1)}`;
 }
+
+/** A line for each engine: name, version, verdict. */
+function lines(found: readonly Examined[]): string[] {
+  const cells = (of: (e: Examined) => string) => {
+    const width = Math.max(...found.map((e) => of(e).length));
+    return found.map((e) => of(e).padEnd(width));
+  };
+  const [names, versions] = [cells((e) => e.name), cells((e) => e.version ?? "")];
+  return found.map((e, i) => `  ${names[i]}  ${versions[i]}  ${verdict(e)}`);
+}
+
+/** What `--engine auto` means here, and why; no name where no fast engine loads. */
+const automatic = (): Promise<{ name?: string; why: string }> =>
+  automaticEngine().then(
+    ({ engine, why }) => ({ name: engine.name, why }),
+    (error: Error) => ({ why: error.message }),
+  );
 
 /** Prints the machine and its engines; exit code 2 when an engine that loads computes something else. */
 export const info = command({
@@ -60,12 +76,14 @@ export const info = command({
       freeBytes: Math.min(freemem(), memoryLimit()),
       ...(gigaflops === undefined ? {} : { peakGigaflops: Math.round(gigaflops) }),
     };
-    context.emit({ machine, engines: found });
+    const auto = await automatic();
+    context.emit({ machine, engines: found, auto });
     context.print(`Node ${machine.node} on ${machine.platform}: ${machine.cpu}`);
     const memory = `${gigabytes(machine.memoryBytes).toFixed(1)} GB of memory, ${gigabytes(machine.freeBytes).toFixed(1)} GB free`;
     context.print(`${machine.cores} cores, ${memory}`);
     if (gigaflops !== undefined) context.print(`measured peak ${Math.round(gigaflops)} GFLOP/s in single precision`);
-    context.print(["", "engines:", ...found.map(line)].join("\n"));
+    context.print(["", "engines:", ...lines(found)].join("\n"));
+    context.print(`  ${auto.name ? `auto is ${auto.name} (${auto.why})` : `auto finds none: ${auto.why}`}`);
     return found.some((e) => "selfTest" in e && !e.selfTest.passed) ? 2 : undefined;
   },
 });

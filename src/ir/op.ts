@@ -25,7 +25,14 @@ export type OnnxAttrs = Readonly<Record<string, OnnxAttr>>;
 /** One input of a sample: a shape of f32 in [0.5, 1.5), or a full description. Integers are drawn from [low, high). */
 export type SampleInput =
   | Shape
-  | { readonly shape: Shape; readonly dtype?: Dtype; readonly low?: number; readonly high?: number };
+  | {
+      readonly shape: Shape;
+      readonly dtype?: Dtype;
+      readonly low?: number;
+      readonly high?: number;
+      /** Not drawn: what follows from the inputs before it, and has to agree with them. */
+      readonly of?: (before: readonly Tensor[]) => Tensor;
+    };
 export interface Sample<A> {
   readonly inputs: readonly SampleInput[];
   readonly attrs?: A;

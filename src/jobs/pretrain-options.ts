@@ -21,7 +21,7 @@ export const trainingOptions = {
   beta2: share.default(0.98).describe("adamw: how much of the squared gradient's mean is kept at each step"),
   clip: rate.default(1).describe("the largest norm of the gradient"),
   seed: z.int().min(0).default(1).describe("fixes first weights, order, masks and dropout"),
-  engine: z.enum(["auto", "ort", "reference"]).default("auto").describe("where programs run"),
+  engine: z.enum(["auto", "native", "ort", "reference"]).default("auto").describe("where programs run"),
   threads: count.optional().describe("threads of the engine; one a core if absent"),
   resume: z.boolean().default(false).describe("go on with the run in the folder"),
   replace: z.boolean().default(false).describe("throw away the run in the folder"),

@@ -11,11 +11,10 @@ export interface SharedEngine extends AsyncDisposable {
 export async function shareEngine(engine: Engine, state: State, threads: number | undefined): Promise<SharedEngine> {
   const session = await engine.open(state, threads === undefined ? {} : { threads });
   const lent: Session = {
-    run: (program, feeds) => session.run(program, feeds),
+    run: (program, feeds, options) => session.run(program, feeds, options),
     read: (name) => session.read(name),
     write: (name, value) => session.write(name, value),
     names: () => session.names(),
-    ...(session.undo && { undo: () => session.undo!() }),
     // the lender closes it
     [Symbol.asyncDispose]: async () => {},
   };

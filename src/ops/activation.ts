@@ -17,11 +17,26 @@ export const softmax: Op<[Tensor]> = op<[Tensor]>({
     const e = exp(sub(x, detach(max(x, last(x)))));
     return div(e, sum(e, last(x)));
   },
-  vjp: (g, _, y) => [mul(y, sub(g, sum(mul(g, y), last(y))))],
+  vjp: (g, _, y) => [softmaxGrad(y, g)],
   onnx: (e, [x]) => e.node("Softmax", [x!], { axis: -1 }),
   cost: ([x]) => 5 * x.shape.reduce((a, b) => a * b, 1),
   samples: wide,
 });
+
+/** The gradient of softmax from its value y and that value's cotangent g. */
+export const softmaxGrad: Op<[y: Tensor, g: Tensor]> = op<[y: Tensor, g: Tensor]>({
+  name: "softmaxGrad",
+  type: ([y]) => y,
+  lower: ([y, g]) => mul(y, sub(g, sum(mul(g, y), last(y)))),
+  cost: ([y]) => 4 * y.shape.reduce((a, b) => a * b, 1),
+  samples: wide.map(({ inputs }) => ({ inputs: [...inputs, ...inputs] })),
+});
+
+/** The logarithm of the sum of exponentials along the last axis, which stays with size 1. */
+export function logSumExp(x: Tensor): Tensor {
+  const top = detach(max(x, last(x)));
+  return add(top, log(sum(exp(sub(x, top)), last(x))));
+}
 
 /** The logarithm of softmax, without its overflow. */
 export const logSoftmax: Op<[Tensor]> = op<[Tensor]>({
@@ -43,7 +58,8 @@ const a = 0.044715;
 export const gelu: Op<[Tensor]> = op<[Tensor]>({
   name: "gelu",
   type: ([x]) => x,
-  lower: ([x]) => times(mul(x, plus(tanh(mul(x, plus(times(mul(x, x), (c / 2) * a), c / 2))), 1)), 0.5),
+  // halved first: a factor at the end would move into the products that follow, and be taken out of some of them only
+  lower: ([x]) => mul(times(x, 0.5), plus(tanh(mul(x, plus(times(mul(x, x), (c / 2) * a), c / 2))), 1)),
   vjp(g, [x], y) {
     const square = mul(x, x);
     const s = sigmoid(mul(x, plus(times(square, c * a), c)));
@@ -60,7 +76,7 @@ export const gelu: Op<[Tensor]> = op<[Tensor]>({
 export const geluErf: Op<[Tensor]> = op<[Tensor]>({
   name: "geluErf",
   type: ([x]) => x,
-  lower: ([x]) => times(mul(x, plus(erf(times(x, Math.SQRT1_2)), 1)), 0.5),
+  lower: ([x]) => mul(times(x, 0.5), plus(erf(times(x, Math.SQRT1_2)), 1)),
   vjp(g, [x]) {
     const below = plus(times(erf(times(x, Math.SQRT1_2)), 0.5), 0.5);
     const density = times(exp(times(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));

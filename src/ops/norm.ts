@@ -38,18 +38,34 @@ export const layerNorm: Op<[x: Tensor, gain: Tensor, bias: Tensor], NormAttrs, r
     return [add(mul(mul(d, inv), gain), bias), centre, inv];
   },
   // the mean and the deviation are outputs for this rule's sake: nothing else may differentiate through them
-  vjp([g], [x, gain], [, centre, inv]) {
-    if (!g) return [null, null, null];
-    const normal = mul(sub(x, centre), inv);
-    const dn = mul(g, gain);
-    const dx = mul(sub(sub(dn, mean(dn)), mul(normal, mean(mul(dn, normal)))), inv);
-    return [dx, columns(mul(g, normal)), columns(g)];
-  },
+  vjp: ([g], [x, gain], [, centre, inv]) => (g ? layerNormGrad(x, gain, centre, inv, g) : [null, null, null]),
   onnx: (e, xs, { epsilon }) => e.many(3, "LayerNormalization", xs, { axis: -1, epsilon: { float: epsilon } }),
   cost: ([x]) => 8 * x.shape.reduce((a, b) => a * b, 1),
   samples: [
     { inputs: [[3, 5], [5], [5]], attrs: { epsilon: 1e-5 } },
     { inputs: [[2, 3, 4], [4], [4]], attrs: { epsilon: 1e-12 } },
+  ],
+});
+
+type LayerBehind = [x: Tensor, gain: Tensor, mean: Tensor, inverse: Tensor, g: Tensor];
+/** The gradient of `layerNorm` for x, gain and bias, from the rows' statistics and the value's cotangent g. */
+export const layerNormGrad: Op<LayerBehind, void, readonly [Tensor, Tensor, Tensor]> = op<
+  LayerBehind,
+  void,
+  readonly [Tensor, Tensor, Tensor]
+>({
+  name: "layerNormGrad",
+  type: ([x, gain]) => [x, gain, gain],
+  lower([x, gain, centre, inv, g]) {
+    const normal = mul(sub(x, centre), inv);
+    const dn = mul(g, gain);
+    const dx = mul(sub(sub(dn, mean(dn)), mul(normal, mean(mul(dn, normal)))), inv);
+    return [dx, columns(mul(g, normal)), columns(g)];
+  },
+  cost: ([x]) => 13 * x.shape.reduce((a, b) => a * b, 1),
+  samples: [
+    { inputs: [[3, 5], [5], [3, 1], [3, 1], [3, 5]] },
+    { inputs: [[2, 3, 4], [4], [2, 3, 1], [2, 3, 1], [2, 3, 4]] },
   ],
 });
 
@@ -68,15 +84,28 @@ export const rmsNorm: Op<[x: Tensor, gain: Tensor], NormAttrs, readonly [Tensor,
     const inv = inverse(add(mean(mul(x, x)), lift(epsilon, x)));
     return [mul(mul(x, inv), gain), inv];
   },
-  vjp([g], [x, gain], [, inv]) {
-    if (!g) return [null, null];
-    const normal = mul(x, inv);
-    const dn = mul(g, gain);
-    return [mul(sub(dn, mul(normal, mean(mul(dn, normal)))), inv), columns(mul(g, normal))];
-  },
+  vjp: ([g], [x, gain], [, inv]) => (g ? rmsNormGrad(x, gain, inv, g) : [null, null]),
   cost: ([x]) => 5 * x.shape.reduce((a, b) => a * b, 1),
   samples: [
     { inputs: [[3, 5], [5]], attrs: { epsilon: 1e-5 } },
     { inputs: [[2, 3, 4], [4]], attrs: { epsilon: 1e-6 } },
   ],
+});
+
+type RmsBehind = [x: Tensor, gain: Tensor, inverse: Tensor, g: Tensor];
+/** The gradient of `rmsNorm` for x and gain, from the rows' statistic and the value's cotangent g. */
+export const rmsNormGrad: Op<RmsBehind, void, readonly [Tensor, Tensor]> = op<
+  RmsBehind,
+  void,
+  readonly [Tensor, Tensor]
+>({
+  name: "rmsNormGrad",
+  type: ([x, gain]) => [x, gain],
+  lower([x, gain, inv, g]) {
+    const normal = mul(x, inv);
+    const dn = mul(g, gain);
+    return [mul(sub(dn, mul(normal, mean(mul(dn, normal)))), inv), columns(mul(g, normal))];
+  },
+  cost: ([x]) => 9 * x.shape.reduce((a, b) => a * b, 1),
+  samples: [{ inputs: [[3, 5], [5], [3, 1], [3, 5]] }, { inputs: [[2, 3, 4], [4], [2, 3, 1], [2, 3, 4]] }],
 });

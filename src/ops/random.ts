@@ -16,7 +16,8 @@ export function mix(x: number): number {
   x = Math.imul(x ^ (x >>> 15), second);
   return (x ^ (x >>> 16)) >>> 0;
 }
-const streamKey = (stream: number): number => mix(Math.imul(stream + 1, golden));
+/** What a stream mixes into its seed. */
+export const streamKey = (stream: number): number => mix(Math.imul(stream + 1, golden));
 
 /** Uniform numbers in [0, 1), multiples of 2⁻²⁴, from a u32 scalar seed. */
 export const uniform: Op<[seed: Tensor], RandomAttrs> = op<[seed: Tensor], RandomAttrs>({

@@ -55,6 +55,17 @@ export const transpose: Op<[Tensor], { readonly order: readonly number[] }> = op
   ],
 });
 
+/** `x`, once `other` is there: what an order of execution must keep to, and no number depends on. */
+export const after: Op<[x: Tensor, other: Tensor]> = op<[x: Tensor, other: Tensor]>({
+  name: "after",
+  type: ([x]) => x,
+  ref: ([x]) => x.data,
+  vjp: (g) => [g, null],
+  onnx: (e, [x]) => e.node("Identity", [x!]),
+  cost: () => 0,
+  samples: [{ inputs: [[2, 3], [1]] }],
+});
+
 /** `x` repeated to a shape it broadcasts to. */
 export const expand: Op<[Tensor], { readonly shape: Shape }> = op<[Tensor], { readonly shape: Shape }>({
   name: "expand",

@@ -15,7 +15,7 @@ import {
 export const flops = (p: Program): number => nodes(roots(p)).reduce((total, node) => total + nodeFlops(node), 0);
 
 /** Floating-point operations of one node: the op's own count, or one for each output element. */
-function nodeFlops({ op, inputs, types, attrs }: Node): number {
+export function nodeFlops({ op, inputs, types, attrs }: Node): number {
   if (!inputs.length) return 0;
   const known = op.cost?.(
     inputs.map((t) => t.type),

@@ -54,6 +54,10 @@ export function checkData(what: string, value: Nd): void {
     throw fail("feed", `${what} is ${show(value)} but holds ${value.data.length} elements`);
 }
 
+/** Whether every output that is one f32 number is finite: what a guarded run asks before it writes the state. */
+export const isSound = (outputs: Readonly<Record<string, Nd>>): boolean =>
+  Object.values(outputs).every((x) => x.dtype !== "f32" || x.shape.length > 0 || Number.isFinite(x.data[0]));
+
 function checkValue(what: string, type: Type, value: Nd): void {
   if (!same(type, value)) throw fail("feed", `${what} is ${show(type)}, got ${show(value)}`);
   checkData(what, value);

@@ -11,15 +11,24 @@ export interface Session extends AsyncDisposable {
    * A program is compiled at its first run. Throws a PlinthError `feed` that names what is missing, unknown or of
    * the wrong type, before anything runs.
    */
-  run(program: Program, feeds?: Readonly<Record<string, Nd>>): Promise<Readonly<Record<string, Nd>>>;
+  run(
+    program: Program,
+    feeds?: Readonly<Record<string, Nd>>,
+    options?: RunOptions,
+  ): Promise<Readonly<Record<string, Nd>>>;
   /** A copy of one value of the state. */
   read(name: string): Promise<Nd>;
   /** Replace one value of the state, or add one. */
   write(name: string, value: Nd): Promise<void>;
-  /** Take back what the last run that changed the state did to it; false where that is not known any more, or the engine cannot. */
-  undo?(): Promise<boolean>;
   /** What the state holds now. */
   names(): readonly string[];
+}
+
+export interface RunOptions {
+  /** Leave the state as it was where an output that is one f32 number is not finite. */
+  readonly guarded?: boolean;
+  /** Ends the run, with the signal's reason as its error, before the state is written; engines that cannot stop half-way look at it first. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Engine {

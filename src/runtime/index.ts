@@ -1,6 +1,7 @@
 /** Engines and sessions: programs run here, over a state of named values. */
-export { chooseEngine, engines } from "./choose.js";
-export type { Engine, Probe, Session, State } from "./engine.js";
+export { automaticEngine, chooseEngine, engines } from "./choose.js";
+export type { Engine, Probe, RunOptions, Session, State } from "./engine.js";
+export { native, nativeEngine } from "./native/engine.js";
 export { type OrtOptions, ort, ortEngine } from "./ort.js";
 export { peak } from "./peak.js";
 export { reference } from "./reference.js";

@@ -19,8 +19,13 @@ export type Message =
   | { readonly kind: "write"; readonly name: string; readonly value: Nd }
   | { readonly kind: "read"; readonly name: string; readonly dtype: Dtype }
   | { readonly kind: "load"; readonly id: number; readonly load: Loaded; readonly threads?: number | undefined }
-  | { readonly kind: "run"; readonly id: number; readonly feeds: Readonly<Record<string, Nd>> }
-  | { readonly kind: "undo" }
+  | {
+      readonly kind: "run";
+      readonly id: number;
+      readonly feeds: Readonly<Record<string, Nd>>;
+      /** Leave the state as it was where an output that is one f32 number is not finite. */
+      readonly guarded: boolean;
+    }
   | { readonly kind: "close" };
 export type Request = Message & { readonly ticket: number };
 export interface Reply {

@@ -91,14 +91,15 @@ async function session(
   for (const [name, value] of state) await write(name, value);
 
   return {
-    async run(program, feeds = {}) {
+    async run(program, feeds = {}, { guarded = false, signal } = {}) {
+      signal?.throwIfAborted();
       const { id, wanted, used, ready } = compile(program);
       checkFeeds(wanted.inputs, feeds);
       checkState(wanted.params, held);
       for (const [name, t] of Object.entries(program.next)) held.set(name, t.type);
       const sent = Object.fromEntries(used.map((name) => [name, detached(feeds[name]!)]));
       const reply = thread.ask(
-        { kind: "run", id, feeds: sent },
+        { kind: "run", id, feeds: sent, guarded },
         Object.values(sent).map((x) => x.data.buffer),
       );
       reply.catch(() => {});
@@ -111,7 +112,6 @@ async function session(
       return (await thread.ask({ kind: "read", name, dtype: type.dtype })) as Nd;
     },
     write,
-    undo: async () => (await thread.ask({ kind: "undo" })) as boolean,
     names: () => [...held.keys()],
     [Symbol.asyncDispose]: () => thread.close(),
   };

@@ -1,6 +1,6 @@
 /** The reference engine: float64, one op at a time, in this thread. Slow and exact: the oracle for every other. */
 import { type Dtype, type Exact, evaluate, exact, fail, type Nd, nd, roots } from "../ir/index.js";
-import { checkData, checkFeeds, checkState, leaves } from "./check.js";
+import { checkData, checkFeeds, checkState, isSound, leaves } from "./check.js";
 import type { Engine, Session, State } from "./engine.js";
 
 /** A value of the state: numbers of its type, as float64. */
@@ -10,7 +10,6 @@ interface Held extends Exact {
 
 const open = async (state: State): Promise<Session> => {
   const held = new Map<string, Held>();
-  const before = new Map<string, Held>();
   let closed = false;
   const alive = () => {
     if (closed) throw fail("engine", "the session is closed");
@@ -19,28 +18,28 @@ const open = async (state: State): Promise<Session> => {
     alive();
     checkData(name, value);
     held.set(name, { ...exact(value), dtype: value.dtype });
-    before.clear();
   };
   for (const [name, value] of state) await write(name, value);
   return {
-    async run(program, feeds = {}) {
+    async run(program, feeds = {}, { guarded = false, signal } = {}) {
       alive();
+      signal?.throwIfAborted();
       const wanted = leaves(program);
       checkFeeds(wanted.inputs, feeds);
       checkState(wanted.params, held);
       const values = new Map<string, Exact>(held);
       for (const [name, value] of Object.entries(feeds)) values.set(name, exact(value));
       const results = evaluate(roots(program), values);
-      const outputs = Object.entries(program.outputs).map(([name, t], i) => [name, host(t.dtype, results[i]!)]);
-      const next = Object.entries(program.next);
-      if (next.length) before.clear();
-      next.forEach(([name, t], i) => {
-        const old = held.get(name);
-        if (old) before.set(name, old);
+      const outputs = Object.entries(program.outputs).map(
+        ([name, t], i) => [name, host(t.dtype, results[i]!)] as const,
+      );
+      const given = Object.fromEntries(outputs);
+      if (guarded && !isSound(given)) return given;
+      Object.entries(program.next).forEach(([name, t], i) => {
         // rounded to its type, as every other engine and every checkpoint holds it
         held.set(name, { ...exact(host(t.dtype, results[outputs.length + i]!)), dtype: t.dtype });
       });
-      return Object.fromEntries(outputs);
+      return given;
     },
     async read(name) {
       alive();
@@ -49,12 +48,6 @@ const open = async (state: State): Promise<Session> => {
       return host(value.dtype, value);
     },
     write,
-    async undo() {
-      for (const [name, value] of before) held.set(name, value);
-      const known = before.size > 0;
-      before.clear();
-      return known;
-    },
     names: () => [...held.keys()],
     async [Symbol.asyncDispose]() {
       closed = true;

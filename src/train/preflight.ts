@@ -2,8 +2,9 @@
 import { freemem } from "node:os";
 import { bytesOf, fail, type Program, size, type Type } from "../ir/index.js";
 import { freeBytes } from "../models/index.js";
+import { speaks } from "../onnx/index.js";
 import type { Training } from "../optim/index.js";
-import { flops, peakBytes } from "../passes/index.js";
+import { flops, peakBytes, prepare } from "../passes/index.js";
 
 /** Predictions; bytes, milliseconds. */
 export interface Preflight {
@@ -52,6 +53,9 @@ function stepFlops({ step, accumulate, apply }: Training, accumulation: number):
   return accumulation === 1 ? flops(step) : flops(accumulate) * accumulation + flops(apply);
 }
 
+/** What ONNX Runtime holds at once: a composite that it has no kernel for holds what it is lowered to. */
+const heldBytes = (p: Program): number => peakBytes(prepare(p, speaks));
+
 /** Predict what a run needs from its programs and its state, without running anything. */
 export async function preflight(o: PreflightOptions): Promise<Preflight> {
   const { training, accumulation, state, changing, keep, best, folder, peakGflops } = o;
@@ -60,7 +64,7 @@ export async function preflight(o: PreflightOptions): Promise<Preflight> {
   const [all, changes] = [bytes(state.values()), bytes(changing.values())];
   const weights = bytes(training.weights.map((name) => state.get(name)!));
   // the caller's own copy of the state, the session's, and the spare buffers of what changes
-  const memory = processBytes + 2 * all + changes + arenaShare * Math.max(...programs.map(peakBytes));
+  const memory = processBytes + 2 * all + changes + arenaShare * Math.max(...programs.map(heldBytes));
   const rate = peakGflops && peakGflops * 1e6 * usualShare;
   return {
     memory,

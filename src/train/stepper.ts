@@ -2,7 +2,7 @@
 import { type Batch, hash, type Prefetched, prefetch } from "../data/index.js";
 import { fail, inputs, type Nd, nameOf, nd, type Program } from "../ir/index.js";
 import type { Training } from "../optim/index.js";
-import type { Session } from "../runtime/index.js";
+import type { RunOptions, Session } from "../runtime/index.js";
 import type { Job } from "./job.js";
 import { firstNonFinite } from "./trace.js";
 import type { Outcome } from "./watch.js";
@@ -47,10 +47,11 @@ export class Stepper {
       batches.push(batch);
       if (part === accumulation - 1) requireTrained(step, batches);
       training = typeof job.training === "function" ? job.training(batch) : job.training;
-      const program = accumulation === 1 ? training.step : training.accumulate;
-      outputs = await this.run(program, this.feeds(step, index, batch));
+      const feeds = this.feeds(step, index, batch);
+      // what is not finite stays in the sums of an accumulation, so that the update sees it
+      outputs = await (accumulation === 1 ? this.update(training.step, feeds) : this.run(training.accumulate, feeds));
     }
-    if (accumulation > 1) outputs = await this.run(training!.apply, this.feeds(step, 0, batches[0]!));
+    if (accumulation > 1) outputs = await this.update(training!.apply, this.feeds(step, 0, batches[0]!));
     const number = (name: string) => Number(outputs[name]!.data[0]);
     return {
       loss: number("loss"),
@@ -65,9 +66,8 @@ export class Stepper {
     };
   }
 
-  /** What the step's programs made of its batches that is not finite, looked for in the weights as they were before it. */
+  /** What the step's programs made of its batches that is not finite: it left the weights as they were before it. */
   async explain(step: number, { batches, training }: StepResult): Promise<string | undefined> {
-    if (!(await this.session.undo?.())) return undefined;
     const program = this.accumulation === 1 ? training.step : training.accumulate;
     for (const [part, batch] of batches.entries()) {
       const feeds = this.feeds(step, (step - 1) * this.accumulation + part, batch);
@@ -88,12 +88,20 @@ export class Stepper {
     };
   }
 
+  /** A program that changes the weights, unless its loss or its gradient is not finite. */
+  private update = (program: Program, feeds: Readonly<Record<string, Nd>>) =>
+    this.run(program, feeds, { guarded: true });
+
   /** Run a program with those feeds that it asks for: not every model uses every one that a data set can give. */
-  private run(program: Program, feeds: Readonly<Record<string, Nd>>): Promise<Readonly<Record<string, Nd>>> {
+  private run(
+    program: Program,
+    feeds: Readonly<Record<string, Nd>>,
+    options?: RunOptions,
+  ): Promise<Readonly<Record<string, Nd>>> {
     const names = this.wanted.get(program) ?? inputs(program).map(nameOf);
     this.wanted.set(program, names);
     const chosen = Object.fromEntries(names.flatMap((name) => (feeds[name] ? [[name, feeds[name]]] : [])));
-    return this.session.run(program, chosen);
+    return this.session.run(program, chosen, options);
   }
 }
 

@@ -49,9 +49,10 @@ test("under --json an error is JSON as well", () => {
 test("info says that every engine present computes what the definitions say", () => {
   const { status, stdout, stderr } = plinth("info", "--json", "--no-peak");
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-  const { engines, machine } = JSON.parse(stdout);
-  expect(engines.map((e: { name: string }) => e.name)).toEqual(["reference", "ort"]);
+  const { engines, machine, auto } = JSON.parse(stdout);
+  expect(engines.map((e: { name: string }) => e.name)).toEqual(["reference", "ort", "native"]);
   for (const engine of engines) if (engine.available) expect(engine.selfTest.passed).toBe(true);
+  expect(engines.find((e: { name: string }) => e.name === auto.name)).toMatchObject({ available: true });
   expect(machine.cores).toBeGreaterThan(0);
 });
 

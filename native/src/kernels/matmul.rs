@@ -1,6 +1,7 @@
 //! Matrix products: one of any size by all threads, or a batch of them shared out.
 use crate::gemm::{Matrix, Product, Set};
 use crate::kernel::{Kernel, Scratch};
+use crate::kernels::map::Map;
 use crate::memory::Memory;
 use crate::reader::{Dtype, Operand, Reader, Result};
 use crate::team::Worker;
@@ -31,6 +32,8 @@ pub struct Matmul {
     c: Side,
     alpha: f32,
     accumulate: bool,
+    /// What is done with each block of the product while it is in the cache.
+    epilogue: Option<Map>,
 }
 
 /// What the words are of: `batch` strides, and two more, of which the last is 1 for C and not written.
@@ -73,10 +76,11 @@ pub fn read(r: &mut Reader) -> Result<Box<dyn Kernel>> {
         return Err("matmul: the elements of the product overlap".into());
     }
     let (alpha, accumulate) = (r.f32()?, r.bool()?);
-    if r.bool()? {
-        return Err("matmul: no map can follow the product".into());
+    let epilogue = if r.bool()? { Some(Map::read(r)?) } else { None };
+    if epilogue.as_ref().is_some_and(|map| map.has_reductions() || map.dims() != [&batch[..], &[m, n]].concat()) {
+        return Err("matmul: the map that follows is none over the product".into());
     }
-    Ok(Box::new(Matmul { set: Set::best(), batch, m, n, k, a, b, c, alpha, accumulate }))
+    Ok(Box::new(Matmul { set: Set::best(), batch, m, n, k, a, b, c, alpha, accumulate, epilogue }))
 }
 
 impl Matmul {
@@ -116,7 +120,24 @@ impl Matmul {
     }
 
     /// What follows on a finished block of product `i`.
-    unsafe fn finish(&self, _memory: &Memory, _own: *mut u8, _i: usize, _rows: Range<usize>, _cols: Range<usize>) {}
+    unsafe fn finish(&self, memory: &Memory, own: *mut u8, i: usize, rows: Range<usize>, cols: Range<usize>) {
+        let Some(map) = &self.epilogue else { return };
+        let (axes, place) = (self.batch.len(), self.place(i));
+        let (mut low, mut high) = ([0; AXES + 2], [0; AXES + 2]);
+        for axis in 0..axes {
+            (low[axis], high[axis]) = (place[axis], place[axis] + 1);
+        }
+        (low[axes], high[axes]) = (rows.start, rows.end);
+        (low[axes + 1], high[axes + 1]) = (cols.start, cols.end);
+        // SAFETY: the box is within the map's space, and the scratch behind the product's is the map's
+        unsafe { map.run_box(memory, own.add(self.own()), &low[..axes + 2], &high[..axes + 2]) };
+    }
+
+    /// Bytes of a thread's scratch that the product itself uses.
+    fn own(&self) -> usize {
+        let alone = self.set.scratch_alone(self.m, self.n, self.k);
+        self.set.scratch_team(self.m, self.n, self.k).own.max(alone).next_multiple_of(64)
+    }
 }
 
 impl Kernel for Matmul {
@@ -146,8 +167,8 @@ impl Kernel for Matmul {
     }
 
     fn scratch(&self, _threads: usize) -> Scratch {
-        let alone = Scratch { shared: 0, own: self.set.scratch_alone(self.m, self.n, self.k) };
-        self.set.scratch_team(self.m, self.n, self.k).max(alone)
+        let after = self.epilogue.as_ref().map_or(0, Map::own_scratch);
+        Scratch { own: self.own() + after, ..self.set.scratch_team(self.m, self.n, self.k) }
     }
 }
 

@@ -1,75 +1,103 @@
-//! What tests of kernels share: slots of floats, words that place tensors in them, and a team that runs the kernel.
-use crate::kernel::Kernel;
+//! Runs one instruction on a team, for tests: slots of numbers, words that name them.
+use super::KERNELS;
 use crate::memory::{Buffer, Memory};
-use crate::reader::{Reader, Slot};
+use crate::reader::{Reader, Result, Slot};
 use crate::team::Team;
 
-/// Whole numbers from -3 to 3: sums of their products are exact in any order.
-pub fn whole(n: usize, seed: usize) -> Vec<f32> {
-    (0..n).map(|i| ((i * 31 + seed * 17 + i * i % 11) % 7) as f32 - 3.0).collect()
-}
-
-/// How the axes of [N C H W] lie: their order in memory, the first one farthest.
-pub const LAYOUTS: [[usize; 4]; 2] = [[0, 1, 2, 3], [0, 2, 3, 1]];
-
-/// Strides of `dims` that lie in `order`, rows of the last but one axis with `gap` elements between them.
-pub fn strides(dims: [usize; 4], order: [usize; 4], gap: usize) -> [usize; 4] {
-    let mut by = [0; 4];
-    let mut step = 1;
-    for (i, &axis) in order.iter().enumerate().rev() {
-        by[axis] = step;
-        step = step * dims[axis] + if i == 3 { gap } else { 0 };
-    }
-    by
-}
-
-/// A tensor's elements in the order of its axes, and where each lies in its slot.
-pub fn places(dims: [usize; 4], by: [usize; 4]) -> impl Iterator<Item = usize> {
-    let [n, c, h, w] = dims;
-    (0..n * c * h * w)
-        .map(move |i| i / (c * h * w) * by[0] + i / (h * w) % c * by[1] + i / w % h * by[2] + i % w * by[3])
-}
-
-/// Reads a kernel from its words and runs it over slots of floats.
-pub fn run(
-    read: &dyn Fn(&mut Reader) -> crate::reader::Result<Box<dyn Kernel>>,
-    words: &[usize],
-    slots: &mut [Vec<f32>],
-    threads: usize,
-) -> Result<(), String> {
-    let mut buffers: Vec<Buffer> = slots.iter().map(|s| Buffer::new(s.len() * 4).unwrap()).collect();
-    let sizes: Vec<Slot> = slots.iter().map(|s| Slot { bytes: s.len() * 4 }).collect();
-    let words: Vec<u32> = words.iter().map(|&w| w as u32).collect();
-    let mut reader = Reader::new(&words, &sizes);
-    let kernel = read(&mut reader)?;
-    if !reader.done() {
-        return Err("words are left over".into());
-    }
-    let bytes = |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|x| x.to_ne_bytes()).collect() };
-    for (buffer, slot) in buffers.iter_mut().zip(slots.iter()) {
-        let from = bytes(slot);
-        buffer.slice_mut()[..from.len()].copy_from_slice(&from);
-    }
-    let scratch = kernel.scratch(threads);
-    // what scratch holds at first is nothing to rely on
-    let soiled = |n: usize| {
-        let mut buffer = Buffer::new(n).unwrap();
-        buffer.slice_mut().fill(0xff);
-        buffer
+/// Numbers from -1 to 1, the same for the same seed.
+pub fn random(seed: u32, n: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state
     };
-    let shared = soiled(scratch.shared);
-    let own: Vec<Buffer> = (0..threads).map(|_| soiled(scratch.own)).collect();
-    let memory = Memory {
-        slots: buffers.iter().map(Buffer::address).collect(),
-        shared: shared.address(),
-        own: own.iter().map(Buffer::address).collect(),
-    };
-    // SAFETY: the slots are those that the words were checked against
-    Team::new(threads).run(&|worker| unsafe { kernel.run(&memory, worker) })?;
-    for (buffer, slot) in buffers.iter().zip(slots) {
-        for (x, b) in slot.iter_mut().zip(buffer.slice().chunks_exact(4)) {
-            *x = f32::from_ne_bytes(b.try_into().unwrap());
+    (0..n).map(|_| (next() >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+/// An instruction in the making. A slot holds four-byte elements; labels and ids go in by their bits.
+#[derive(Default)]
+pub struct Case {
+    pub words: Vec<u32>,
+    pub slots: Vec<Vec<f32>>,
+}
+
+impl Case {
+    pub fn numbers(&mut self, values: &[usize]) -> &mut Case {
+        self.words.extend(values.iter().map(|&n| n as u32));
+        self
+    }
+    pub fn float(&mut self, x: f32) -> &mut Case {
+        self.words.push(x.to_bits());
+        self
+    }
+    /// A slot of its own for these values; its number is returned.
+    pub fn slot(&mut self, values: &[f32]) -> usize {
+        self.slots.push(values.to_vec());
+        self.slots.len() - 1
+    }
+    pub fn operand(&mut self, values: &[f32]) -> usize {
+        let slot = self.slot(values);
+        self.numbers(&[slot, 0]);
+        slot
+    }
+    pub fn whole(&mut self, values: &[i32]) -> usize {
+        self.operand(&values.iter().map(|&v| f32::from_bits(v as u32)).collect::<Vec<_>>())
+    }
+    /// A result: full of a number that must be written over.
+    pub fn result(&mut self, n: usize) -> usize {
+        self.operand(&vec![f32::NAN; n])
+    }
+
+    /// The slots after the instruction, on a team of `threads`.
+    pub fn run(&self, name: &str, threads: usize) -> Result<Vec<Vec<f32>>> {
+        let sizes: Vec<Slot> = self.slots.iter().map(|s| Slot { bytes: s.len() * 4 }).collect();
+        let read = KERNELS.iter().find(|k| k.0 == name).expect("a kernel of that name").1;
+        let mut r = Reader::new(&self.words, &sizes);
+        let kernel = read(&mut r)?;
+        assert!(r.done(), "words are left over");
+        let mut slots = self.slots.clone();
+        let scratch = kernel.scratch(threads);
+        let shared = Buffer::new(scratch.shared)?;
+        let own: Vec<Buffer> = (0..threads).map(|_| Buffer::new(scratch.own)).collect::<Result<_>>()?;
+        let memory = Memory {
+            slots: slots.iter_mut().map(|s| s.as_mut_ptr().cast()).collect(),
+            shared: shared.address(),
+            own: own.iter().map(Buffer::address).collect(),
+        };
+        // SAFETY: the slots are as large as the kernel was told
+        Team::new(threads).run(&|worker| unsafe { kernel.run(&memory, worker) })?;
+        Ok(slots)
+    }
+
+    /// Every way of leaving words out is refused, and so is every slot that is too small.
+    pub fn refuses_what_does_not_fit(&self, name: &str) {
+        let read = KERNELS.iter().find(|k| k.0 == name).expect("a kernel of that name").1;
+        let sizes = |short: usize| -> Vec<Slot> {
+            self.slots
+                .iter()
+                .enumerate()
+                .map(|(i, s)| Slot { bytes: s.len() * 4 - if i == short { 4 } else { 0 } })
+                .collect()
+        };
+        for end in 0..self.words.len() {
+            assert!(read(&mut Reader::new(&self.words[..end], &sizes(usize::MAX))).is_err(), "{name}: {end} words");
+        }
+        for short in 0..self.slots.len() {
+            assert!(read(&mut Reader::new(&self.words, &sizes(short))).is_err(), "{name}: slot {short} too small");
         }
     }
-    Ok(())
+}
+
+/// Both are equal within `tolerance`, relative to 1 or the number itself.
+pub fn close(name: &str, got: &[f32], want: &[f64], tolerance: f64) {
+    assert_eq!(got.len(), want.len(), "{name}");
+    for (i, (&g, &w)) in got.iter().zip(want).enumerate() {
+        assert!((f64::from(g) - w).abs() <= tolerance * (1.0 + w.abs()), "{name}[{i}]: {g}, not {w}");
+    }
+}
+
+pub fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&x| f64::from(x)).collect()
 }

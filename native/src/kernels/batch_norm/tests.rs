@@ -1,6 +1,6 @@
 //! Batch normalisation against its formulas in double precision: odd sizes, both layouts, in place, one thread and three.
 use super::*;
-use crate::kernels::testing::{LAYOUTS, places, run, strides};
+use crate::kernels::image_testing::{LAYOUTS, places, run, strides};
 
 const SHAPES: [[usize; 3]; 7] = [[3, 5, 7], [2, 83, 12], [4, 16, 300], [1, 130, 1], [5, 3, 33], [2, 0, 3], [1, 1, 1]];
 const EPSILON: f32 = 1e-3;

@@ -5,7 +5,7 @@ use super::tile::Tiles;
 use super::weights::Weights;
 use super::winograd::{Tiled, TiledWeights};
 use crate::kernel::Kernel;
-use crate::kernels::testing::{LAYOUTS, places, run, strides, whole};
+use crate::kernels::image_testing::{LAYOUTS, places, run, strides, whole};
 use crate::kernels::view::View;
 use crate::reader::{Reader, Result};
 

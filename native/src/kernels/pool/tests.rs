@@ -1,6 +1,6 @@
 //! Pools against plain loops in double precision: odd sizes, both layouts, one thread and three.
 use super::*;
-use crate::kernels::testing::{LAYOUTS, places, run, strides, whole};
+use crate::kernels::image_testing::{LAYOUTS, places, run, strides, whole};
 
 #[derive(Clone, Copy, Debug)]
 struct Case {

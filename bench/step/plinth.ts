@@ -1,0 +1,28 @@
+/** One side of bench/step: a work's training step by plinth; work, engine, steps and threads as arguments, one line of JSON. */
+import { inputs, nameOf, nd } from "../../src/ir/index.js";
+import { engines } from "../../src/runtime/index.js";
+import { works } from "./works.js";
+
+const [work = "gpt-12m", engine = "native", steps = "12", threads = "2"] = process.argv.slice(2);
+const { program, state, data } = works[work]!.net();
+await using session = await engines[engine as keyof typeof engines].open(state, { threads: Number(threads) });
+// plain SGD asks for no count of steps
+const counts = inputs(program).some((t) => nameOf(t) === "step");
+const times: number[] = [];
+let loss = Number.NaN;
+for (let step = 1; step <= Number(steps); step++) {
+  const start = performance.now();
+  const outputs = await session.run(program, { ...data, ...(counts ? { step: nd("f32", [], step) } : {}) });
+  times.push(performance.now() - start);
+  loss = outputs["loss"]!.data[0] as number;
+}
+// the references leave out their first two steps as well
+const warm = times.slice(2).sort((a, b) => a - b);
+console.log(
+  JSON.stringify({
+    median: warm[warm.length >> 1],
+    fastest: warm[0],
+    memoryMB: Math.round(process.resourceUsage().maxRSS / 1024),
+    loss,
+  }),
+);

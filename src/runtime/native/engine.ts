@@ -1,0 +1,183 @@
+/** The native engine: plans carried out by compiled kernels on every core, off the event loop. */
+import { availableParallelism, freemem } from "node:os";
+import { arrayOf, fail, type Nd, PlinthError, type Program, size, type Tensor, type Type } from "../../ir/index.js";
+import { checkData, checkFeeds, checkState, leaves } from "../check.js";
+import type { Engine, RunOptions, Session } from "../engine.js";
+import { type Addon, loadAddon, type NativeRun } from "./addon.js";
+import { bytesOfView } from "./memory.js";
+import { encode, type Numbering, type Plan, type PlanOptions, planOf } from "./plan.js";
+
+interface CompiledPlan {
+  readonly plan: Plan;
+  readonly wanted: ReturnType<typeof leaves>;
+  readonly next: readonly (readonly [string, Tensor])[];
+  /** The addon's number of it, from its first run on. */
+  id?: number;
+}
+
+/** An engine on the addon; `fused: false` runs each op by itself, to compare with. */
+export function nativeEngine(options: PlanOptions = { fused: true }): Engine {
+  return {
+    name: "native",
+    summary: "compiled kernels on the CPU, fused and planned ahead",
+    async probe() {
+      const { addon, why } = loadAddon();
+      if (!addon) return { available: false, why };
+      return { available: true, why, version: `${addon.version()}, ${addon.features()}` };
+    },
+    async open(state, { threads = availableParallelism() } = {}) {
+      const { addon, why } = loadAddon();
+      if (!addon) throw fail("engine", `the native engine does not load: ${why}`, "use the ort engine");
+      const session = new NativeSession(addon, threads, options);
+      for (const [name, value] of state) await session.write(name, value);
+      return session;
+    },
+  };
+}
+/** The addon that was built here or installed. */
+export const native: Engine = nativeEngine();
+
+/** One session of the addon, whose calls follow one another. */
+class NativeSession implements Session {
+  private readonly core: InstanceType<Addon["Session"]>;
+  private readonly held = new Map<string, Type>();
+  private readonly numbers = new Map<string, number>();
+  private readonly programs = new WeakMap<Program, CompiledPlan>();
+  private readonly numbering: Numbering;
+  /** The last call; the next waits for it. */
+  private last: Promise<unknown> = Promise.resolve();
+  private closed = false;
+
+  constructor(
+    addon: Addon,
+    threads: number,
+    private readonly options: PlanOptions,
+  ) {
+    this.core = new addon.Session(threads);
+    const numbered = (what: string, names: readonly string[]) => (name: string) => {
+      const found = names.indexOf(name);
+      if (found >= 0) return found;
+      throw fail("engine", `the native engine has no ${what} ${name}`, "build it again: npm run build");
+    };
+    const [kernel, op] = [numbered("kernel", addon.kernels()), numbered("instruction", addon.ops())];
+    this.numbering = { kernel, op, state: (name) => this.number(name) };
+  }
+
+  // what a call needs is taken when it is made, and its work is done in its turn
+  async run(program: Program, feeds: Readonly<Record<string, Nd>> = {}, options: RunOptions = {}) {
+    this.requireOpen();
+    options.signal?.throwIfAborted();
+    const compiled = this.compiled(program);
+    checkFeeds(compiled.wanted.inputs, feeds);
+    checkState(compiled.wanted.params, this.held);
+    for (const [name, { type }] of Object.entries(program.next)) this.held.set(name, type);
+    const given = compiled.plan.inputs.map(({ name }) => bytesOf(feeds[name]!).slice());
+    return this.inTurn(() => this.carryOut(compiled, given, options));
+  }
+
+  private async carryOut(
+    compiled: CompiledPlan,
+    given: readonly Uint8Array[],
+    { guarded = false, signal }: RunOptions,
+  ): Promise<Record<string, Nd>> {
+    compiled.id ??= this.load(compiled);
+    const cancel = () => this.core.cancel();
+    signal?.addEventListener("abort", cancel);
+    try {
+      signal?.throwIfAborted();
+      const { ended, outputs } = await this.core.run(compiled.id, given, guarded, false).catch(refused);
+      if (ended === "cancelled") signal?.throwIfAborted();
+      return Object.fromEntries(compiled.plan.outputs.map(({ name, type }, i) => [name, valueOf(type, outputs[i]!)]));
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  private compiled(program: Program): CompiledPlan {
+    const known = this.programs.get(program);
+    if (known) return known;
+    const plan = planOf(program, this.numbering.op, this.options);
+    const compiled = { plan, wanted: leaves(program), next: Object.entries(program.next) };
+    this.programs.set(program, compiled);
+    return compiled;
+  }
+
+  /** Make room for what the program adds to the state, and hand over the plan. */
+  private load({ plan, next }: CompiledPlan): number {
+    for (const [name, { type }] of next) {
+      if (this.numbers.has(name)) continue;
+      this.core.write(this.number(name), new Uint8Array(bytesOfView(type.dtype, type.shape)));
+    }
+    const { words, constants } = encode(plan, this.numbering);
+    try {
+      const { id, bytes } = this.core.load(words, constants);
+      requireMemory(bytes);
+      return id;
+    } catch (e) {
+      throw e instanceof PlinthError
+        ? e
+        : fail("internal", `the native engine refuses a plan: ${(e as Error).message}`);
+    }
+  }
+
+  async read(name: string): Promise<Nd> {
+    this.requireOpen();
+    const type = this.held.get(name);
+    if (!type) throw fail("feed", `the state has no ${name}`);
+    return this.inTurn(() => valueOf(type, this.core.read(this.number(name))));
+  }
+
+  async write(name: string, value: Nd): Promise<void> {
+    this.requireOpen();
+    checkData(name, value);
+    this.held.set(name, { dtype: value.dtype, shape: value.shape });
+    const bytes = bytesOf(value).slice();
+    return this.inTurn(() => this.core.write(this.number(name), bytes));
+  }
+
+  names = (): readonly string[] => [...this.held.keys()];
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.inTurn(() => this.core.close());
+  }
+
+  private requireOpen(): void {
+    if (this.closed) throw fail("engine", "the session is closed");
+  }
+
+  private number(name: string): number {
+    const found = this.numbers.get(name) ?? this.numbers.size;
+    this.numbers.set(name, found);
+    return found;
+  }
+
+  private inTurn<T>(call: () => T | Promise<T>): Promise<T> {
+    const turn = this.last.then(call);
+    this.last = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+const refused = (e: unknown): NativeRun => {
+  throw fail("engine", e instanceof Error ? e.message : String(e));
+};
+
+/** Throws `memory` before anything is allocated. */
+function requireMemory(bytes: number): void {
+  const free = process.availableMemory?.() ?? freemem();
+  if (bytes <= free) return;
+  const megabytes = (n: number) => `${Math.ceil(n / 1e6).toLocaleString("en")} MB`;
+  throw fail(
+    "memory",
+    `a run of this program needs ${megabytes(bytes)} beside its state, and ${megabytes(free)} are free`,
+    "use smaller batches or a shorter context",
+  );
+}
+
+const bytesOf = ({ data }: Nd): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+
+function valueOf({ dtype, shape }: Type, { buffer, byteOffset }: Uint8Array): Nd {
+  return { dtype, shape, data: arrayOf(dtype, size(shape), buffer, byteOffset) };
+}

@@ -1,0 +1,34 @@
+/** Which groups are carried out by the matrix product that they read, block by block. */
+
+import type { Desk } from "./forms.js";
+import type { Groups, Unit } from "./groups.js";
+import { isReduction } from "./groups.js";
+import type { MapCode } from "./map.js";
+import { spaceOf } from "./matmul.js";
+import { refined } from "./strides.js";
+
+/** A product's unit to the group that ends it. */
+export function epilogues(groups: Groups, codeOf: (unit: Unit) => MapCode, desk: Desk, op: (name: string) => number) {
+  const ends = new Map<Unit, Unit>();
+  const taken = new Set<Unit>();
+  for (const unit of groups.units) {
+    const [node] = unit.nodes;
+    if (unit.dims || node!.op.name !== "matmul") continue;
+    const y = node!.outputs[0]!;
+    const views = [...node!.inputs, y].map((t) => desk.view(t)) as [ReturnType<Desk["view"]>, never, never];
+    const fits = (group: Unit) =>
+      !taken.has(group) &&
+      !group.nodes.some(isReduction) &&
+      refined(group.dims!, y.shape) !== undefined &&
+      !groups.waits(group, unit) &&
+      codeOf(group).wordsOver(op, spaceOf(node!, views)) !== undefined;
+    const group = groups
+      .readersOf(node!)
+      .flatMap((r) => (r.node && r.linear ? groups.unitsOf(r.node) : []))
+      .find(fits);
+    if (!group) continue;
+    ends.set(unit, group);
+    taken.add(group);
+  }
+  return ends;
+}

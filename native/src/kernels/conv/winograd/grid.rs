@@ -1,10 +1,11 @@
 //! Tiles of 4×4 places that a tensor is cut into, and the 6×6 places of another that each of them needs.
 use super::transform::{ELEMENTS, LANES, OUT, SIDE};
+use crate::kernels::conv::layout::even;
 use crate::kernels::view::View;
 use std::ops::Range;
 
-/// Floats of transformed tiles that are in work at once: what a cache that threads share holds.
-const FLOATS: usize = 1 << 21;
+/// Floats of transformed tiles that are in work at once: what a near cache holds.
+const FLOATS: usize = 1 << 19;
 /// Rows of transformed tiles lie so much farther apart, so that they do not fall together in a cache.
 const GAP: usize = 16;
 
@@ -13,26 +14,32 @@ pub struct Grid {
     images: usize,
     down: usize,
     across: usize,
+    /// Tiles that are in work at once.
+    most: usize,
 }
 
 impl Grid {
-    pub fn new([images, _, h, w]: [usize; 4]) -> Grid {
-        Grid { images, down: h.div_ceil(OUT), across: w.div_ceil(OUT) }
+    /// Over a tensor of images; tiles of so many channels together are in work at once, at least `least` of them.
+    pub fn new([images, _, h, w]: [usize; 4], channels: usize, least: usize) -> Grid {
+        Grid {
+            images,
+            down: h.div_ceil(OUT),
+            across: w.div_ceil(OUT),
+            most: least.max(FLOATS / (ELEMENTS * channels.max(1))),
+        }
     }
     pub fn tiles(&self) -> usize {
         self.images * self.down * self.across
     }
-    /// Parts of the tiles, of so many channels together.
-    pub fn chunks(&self, channels: usize) -> usize {
-        (self.tiles() * ELEMENTS * channels).div_ceil(FLOATS).clamp(1, self.tiles().max(1))
+    pub fn chunks(&self) -> usize {
+        self.tiles().div_ceil(self.most)
     }
-    pub fn chunk(&self, i: usize, channels: usize) -> Range<usize> {
-        let chunks = self.chunks(channels);
-        i * self.tiles() / chunks..(i + 1) * self.tiles() / chunks
+    pub fn chunk(&self, i: usize) -> Range<usize> {
+        even(i, self.chunks(), self.tiles())
     }
     /// The most tiles of a chunk.
-    pub fn most(&self, channels: usize) -> usize {
-        self.tiles().div_ceil(self.chunks(channels))
+    pub fn most(&self) -> usize {
+        self.tiles().div_ceil(self.chunks().max(1))
     }
     /// The 4×4 places of a tile in channels that lie side by side; those outside are `beyond`.
     pub fn written(&self, tile: usize, view: &View, at: *mut f32, beyond: *mut f32) -> [*mut f32; ELEMENTS] {

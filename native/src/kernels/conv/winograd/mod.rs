@@ -24,6 +24,6 @@ pub fn pays(g: &Geometry, over: &View, other: &View) -> bool {
         return false;
     }
     let pairs: usize = (0..w.taps()).map(|tap| w.reach(tap)).map(|[down, across]| down * across).sum();
-    let tiles = Grid::new(over.dims).tiles();
+    let tiles = Grid::new(over.dims, 1, 1).tiles();
     tiles >= TILES && (tiles * ELEMENTS) as f64 * FEWER < (g.n * pairs) as f64
 }

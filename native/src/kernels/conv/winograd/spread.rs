@@ -10,6 +10,8 @@ use crate::memory::Memory;
 use crate::simd::Simd;
 use crate::team::Worker;
 
+/// Tiles that are multiplied at once, at least, by weights that lie farther off than they.
+const LEAST: usize = 64;
 /// Channels whose weights one task transforms.
 const CHANNELS: usize = 16;
 
@@ -33,7 +35,8 @@ impl Tiled {
             true => ([by_o, by_c], g.windows.padding.map(|p| 2 - p)),
             false => ([by_c, by_o], g.windows.padding),
         };
-        Tiled { source, weights, target, by, back, padding, grid: Grid::new(target.dims), tiles }
+        let grid = Grid::new(target.dims, g.c + g.o, LEAST);
+        Tiled { source, weights, target, by, back, padding, grid, tiles }
     }
     fn depth(&self) -> usize {
         self.source.dims[1]
@@ -46,7 +49,7 @@ impl Tiled {
     }
     /// Where in the shared scratch are: transformed weights, transformed tiles, products; its end.
     fn layout(&self) -> [usize; 4] {
-        let most = self.grid.most(self.depth() + self.columns());
+        let most = self.grid.most();
         let weights = ELEMENTS * self.depth() * self.panels() * self.tiles.width();
         pieces([weights, most * step(self.depth()), most * step(self.columns())])
     }
@@ -126,8 +129,8 @@ impl Kernel for Tiled {
         let goes = columns / LANES * depth.div_ceil(CHANNELS);
         // SAFETY (of all of these): the words were checked when they were read, and scratch is as large as asked for
         worker.each(goes, |task| unsafe { self.prepare(memory, task, weights) });
-        for chunk in 0..self.grid.chunks(depth + columns) {
-            let tiles = self.grid.chunk(chunk, depth + columns);
+        for chunk in 0..self.grid.chunks() {
+            let tiles = self.grid.chunk(chunk);
             // what is read beyond the image is 0; what was written there before is not
             unsafe { beyond.write_bytes(0, depth) };
             worker.each(tiles.len(), |i| unsafe {

@@ -14,6 +14,8 @@ use std::ops::Range;
 /// Sums are kept in blocks of so many output channels by channels; tiles that are added up before the next sums take their turn.
 const BLOCK: usize = 64;
 const TILES: usize = 256;
+/// Tiles that are added to sums at once, at least: the sums lie farther off than they.
+const LEAST: usize = 128;
 /// From so many blocks on, a task takes all elements of one: they are brought back while a near cache holds them.
 const MANY: usize = 16;
 
@@ -28,7 +30,8 @@ pub struct TiledWeights {
 
 impl TiledWeights {
     pub fn new(g: &Geometry, [x, dy, dw]: [View; 3], tiles: &'static Tiles) -> TiledWeights {
-        TiledWeights { x, g: dy, dw, padding: g.windows.padding, grid: Grid::new(dy.dims), tiles }
+        let grid = Grid::new(dy.dims, g.c + g.o, LEAST);
+        TiledWeights { x, g: dy, dw, padding: g.windows.padding, grid, tiles }
     }
     fn depth(&self) -> usize {
         self.x.dims[1]
@@ -47,15 +50,14 @@ impl TiledWeights {
     }
     /// Where in the shared scratch are: transformed tiles of x, of g, the sums; its end.
     fn layout(&self) -> [usize; 4] {
-        let most = self.grid.most(self.depth() + self.outputs());
+        let most = self.grid.most();
         let [down, across] = self.blocks();
         let sums = down * across * ELEMENTS * BLOCK * BLOCK;
         pieces([most * step(self.depth()), most * step(self.outputs()), sums])
     }
     /// Where in a thread's scratch are: zeros, pairs; its end.
     fn own(&self) -> [usize; 3] {
-        let channels = self.depth() + self.outputs();
-        pieces([self.depth().max(self.outputs()), List::floats(self.grid.most(channels))])
+        pieces([self.depth().max(self.outputs()), List::floats(self.grid.most())])
     }
 
     /// Adds to a block's sums, or sets them to, one element of the tiles of a chunk multiplied.
@@ -118,11 +120,11 @@ impl Kernel for TiledWeights {
         let (input, gradient) = (input(Simd::best()), gradient(Simd::best()));
         let [down, across] = self.blocks();
         let blocks = down * across;
-        let chunks = self.grid.chunks(depth + outputs);
+        let chunks = self.grid.chunks();
         // SAFETY (of all of these): the words were checked when they were read, and scratch is as large as asked for
         unsafe { zeros.write_bytes(0, depth.max(outputs)) };
         for chunk in 0..chunks {
-            let tiles = self.grid.chunk(chunk, depth + outputs);
+            let tiles = self.grid.chunk(chunk);
             worker.each(tiles.len(), |i| unsafe {
                 let places = self.grid.read(tiles.start + i, self.padding, &self.x, x, zeros);
                 input(&Tile { places, channels: depth, at: x_tiles.add(i * step(depth)) });

@@ -1,5 +1,5 @@
 /** The compiled part of the native engine: where it is found, and why there is none. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,7 +41,7 @@ export function loadAddon(root = fileURLToPath(new URL("../../..", import.meta.u
   const target = hostTarget();
   if (!target) return { why: `there is no native engine for ${process.platform}-${process.arch}` };
   const require = createRequire(join(root, "package.json"));
-  const { version } = require("./package.json") as { version: string };
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
   const built = join(root, "native", addonFile(target));
   if (existsSync(built))
     return checked(() => require(built) as Addon, version, {

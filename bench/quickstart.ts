@@ -1,15 +1,24 @@
 /**
- * The quickstart as a user runs it, from nothing: how long it takes, and what the pre-training was worth.
+ * The quickstart as a user runs it, from nothing: how long it takes, and what the pre-training was worth. Into
+ * bench/results/quickstart.json, and into the README.
  *
  *     npm run build && npm run bench -- quickstart [--out <a folder that has run already: only read it>] [--minutes <it took>]
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { efficiency, readCurve } from "../src/index.js";
+import {
+  compare,
+  type Efficiency,
+  efficiency,
+  factTables,
+  headline,
+  readCurve,
+  renderTable,
+} from "../src/evaluate/index.js";
 import { machine } from "./machine.js";
 
 const { values } = parseArgs({ options: { out: { type: "string" }, minutes: { type: "string" } } });
@@ -24,7 +33,8 @@ if (values.out === undefined) {
   minutes = (performance.now() - began) / 60_000;
 }
 const curve = await readCurve(join(out, "adapt", "curve.json"));
-const { sizes } = efficiency(curve);
+const found = efficiency(curve);
+const { sizes } = found;
 const folder = fileURLToPath(new URL("results", import.meta.url));
 mkdirSync(folder, { recursive: true });
 const result = {
@@ -35,11 +45,29 @@ const result = {
   limitMinutes: 6,
   sizes,
   tuning: curve.tuning,
-  runs: curve.runs.map(({ arm, size, seed, learningRate, steps, metrics, cost }) => ({
+  runs: curve.runs.map(({ arm, size, seed, learningRate, steps, metrics, cost, points }) => ({
     ...{ arm, size, seed, learningRate, steps },
     ...{ metrics, cost },
+    // whether a side was trained to its end: accuracy on validation no longer rises, the loss in training is near 0
+    validation: points.map(({ step, score, loss }) => ({ step, accuracy: score, trainingLoss: loss })),
   })),
 };
 writeFileSync(join(folder, "quickstart.json"), `${JSON.stringify(result, null, 2)}\n`);
+await writeReadme(found, result.minutes);
 console.log(JSON.stringify({ minutes, sizes }, null, 2));
 if (values.out === undefined) rmSync(out, { recursive: true, force: true });
+
+/** What the quickstart printed, and how long it took, between the marks in the README. */
+async function writeReadme(found: Efficiency, minutes: number): Promise<void> {
+  const path = fileURLToPath(new URL("../README.md", import.meta.url));
+  const text = readFileSync(path, "utf8");
+  const [begin, end] = ["<!-- quickstart:begin -->", "<!-- quickstart:end -->"];
+  const [from, to] = [text.indexOf(begin) + begin.length, text.indexOf(end)];
+  const [scores, savings] = factTables(await compare([join(out, "adapt")]));
+  const short = { title: "", columns: savings!.columns.slice(0, 3), rows: savings!.rows };
+  const printed = [renderTable(scores!), renderTable(short).trimStart(), headline(found)].join("\n\n");
+  const { cores, cpu, memoryGB } = machine();
+  const busy = load > 0.5 ? ", with other work going on" : "";
+  const told = `That run took ${minutes.toFixed(1)} minutes on ${cores} cores (${cpu}, ${memoryGB} GB)${busy}.`;
+  writeFileSync(path, `${text.slice(0, from)}\n\n\`\`\`\n${printed}\n\`\`\`\n\n${told}\n\n${text.slice(to)}`);
+}

@@ -1,6 +1,7 @@
 /** ONNX nodes said in our ops, as far as the ONNX project's own tests of our ops need it. */
 import { constant, type Dtype, exact, isFloat, type Nd, size, type Tensor } from "../src/ir/index.js";
 import { concat, crossEntropy, gelu, geluErf, layerNorm, matmul, scatterAdd, silu, where } from "../src/ops/index.js";
+import { imageRules } from "./onnx-import-image.js";
 import type { OnnxNode } from "./onnx-reader.js";
 
 /** A node with its inputs: as tensors, and as numbers where they are known when the graph is built. */
@@ -11,7 +12,7 @@ export interface Context {
   known(input: number): Nd | undefined;
 }
 /** Outputs of the node, or undefined where our ops do not say it. */
-type Rule = (c: Context) => Tensor | readonly Tensor[] | undefined;
+export type Rule = (c: Context) => Tensor | readonly Tensor[] | undefined;
 
 const int = ({ node }: Context, name: string, otherwise: number): number => (node.attrs[name] as number) ?? otherwise;
 /** Whole numbers from an attribute, or from an input in newer operator sets. */
@@ -193,6 +194,7 @@ const argmax: Rule = (c) => {
 const reversed = (x: Tensor) => x.shape.map((_, d) => d).reverse();
 /** ONNX operator to our ops. */
 export const rules: Readonly<Record<string, Rule>> = {
+  ...imageRules,
   Abs: floats((x) => x.abs()),
   Add: pair((a, b) => a.add(b)),
   And: pair((a, b) => a.and(b)),

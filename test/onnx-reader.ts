@@ -104,11 +104,16 @@ export function modelOf(bytes: Uint8Array): OnnxGraph {
   const graph = model.messages(7)[0]!;
   const name = (m: Message) => m.texts(1)[0]!;
   const constants = graph.messages(5).map((t): [string, Nd | undefined] => [t.texts(8)[0]!, readTensor(t)]);
+  const initialised = new Map(constants);
   return {
     opset: Math.max(...model.messages(8).flatMap((m) => (m.texts(1)[0] ? [] : [m.int(2)]))),
     nodes: graph.messages(1).map(readNode),
-    constants: new Map(constants),
-    inputs: graph.messages(11).map(name),
+    constants: initialised,
+    // older files list a constant among the inputs too
+    inputs: graph
+      .messages(11)
+      .map(name)
+      .filter((input) => !initialised.has(input)),
     outputs: graph.messages(12).map(name),
   };
 }

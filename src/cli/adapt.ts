@@ -18,7 +18,7 @@ import { type Context, command } from "./command.js";
 import { machinePeak } from "./machine-peak.js";
 import { follow } from "./terminal.js";
 
-const options = z.object({
+const common = z.object({
   ...adaptLanguageOptions.shape,
   ...controlOptions.shape,
   // each task has a default of its own, and gives way to --steps
@@ -32,12 +32,22 @@ const options = z.object({
     .min(0)
     .optional()
     .describe("steps between checkpoints; if absent, only at the end for labelled texts, a tenth of the run for text"),
+});
+type Options = z.output<typeof common>;
+type Run = (given: Options, context: Context) => Promise<undefined>;
+
+const tasks = {
+  "text-classification": (given, context) =>
+    given.control ? runControl(taken(controlOptions, given), context) : runAdapt(taken(adaptOptions, given), context),
+  "language-modelling": (given, context) => runLanguage(taken(adaptLanguageOptions, given), context),
+} satisfies Record<string, Run>;
+
+const options = common.extend({
   task: z
-    .enum(["text-classification", "language-modelling"])
+    .enum(Object.keys(tasks) as [keyof typeof tasks])
     .default("text-classification")
     .describe("what to learn: labels of texts, or to go on with language modelling on your text"),
 });
-type Options = z.output<typeof options>;
 
 export const adapt = command({
   options,
@@ -57,12 +67,7 @@ export const adapt = command({
       why: "what the pre-training saved on them, in labels and in compute",
     },
   ],
-  run(given, context) {
-    if (given.task === "language-modelling") return runLanguage(taken(adaptLanguageOptions, given), context);
-    return given.control
-      ? runControl(taken(controlOptions, given), context)
-      : runAdapt(taken(adaptOptions, given), context);
-  },
+  run: ({ task, ...given }, context) => tasks[task](given, context),
 });
 
 /** Of all options, those that one task takes. */

@@ -1,9 +1,10 @@
-/** `plinth runs`: the run folders there are, and how each is doing. */
-import { resolve } from "node:path";
+/** `plinth runs`: the run folders there are, and how each is doing; a comparison is one of them. */
+import { existsSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
 import { glob } from "tinyglobby";
 import { z } from "zod";
 import { left, renderTable } from "../evaluate/index.js";
-import { isLocked, readEvents, readRun, type TrainEvent } from "../train/index.js";
+import { isLocked, type RunRecord, readEvents, readRun, type TrainEvent } from "../train/index.js";
 import { command } from "./command.js";
 
 /** A run as the list shows it. */
@@ -11,8 +12,11 @@ interface Listed {
   readonly name: string;
   readonly kind: string;
   readonly state: "running" | "finished" | "interrupted" | "failed" | "killed" | "damaged";
-  readonly step: number;
+  /** Absent for a comparison. */
+  readonly step?: number;
   readonly steps?: number;
+  /** Of a comparison, those that are done. */
+  readonly runs?: number;
   /** The last of the best scores; absent where nothing was evaluated. */
   readonly best?: Readonly<Record<string, number>>;
   readonly created: string;
@@ -30,8 +34,14 @@ function stateOf(events: readonly TrainEvent[], locked: boolean): Listed["state"
   return last.reason === "interrupted" ? "interrupted" : "finished";
 }
 
-async function look(folder: string, name: string): Promise<Listed> {
-  const record = await readRun(folder).catch(() => undefined);
+interface Found {
+  readonly name: string;
+  readonly folder: string;
+  /** Absent where it cannot be read. */
+  readonly record: RunRecord | undefined;
+}
+
+async function look({ folder, name, record }: Found): Promise<Listed> {
   if (!record) return { name, kind: "?", state: "damaged", step: 0, created: "" };
   const events = await readEvents(folder);
   const best = events.findLast((e): e is Of<"score"> => e.type === "score" && e.best) ?? lastOf(events, "score");
@@ -47,6 +57,38 @@ async function look(folder: string, name: string): Promise<Listed> {
   };
 }
 
+/** Many runs in one line. */
+async function lookAtComparison(folder: string, name: string, members: readonly Found[]): Promise<Listed> {
+  const settled = existsSync(join(folder, "curve.json")) ? "finished" : "interrupted";
+  return {
+    name,
+    kind: "comparison",
+    state: (await isLocked(join(folder, "lock"))) ? "running" : settled,
+    runs: members.filter((run) => existsSync(join(run.folder, "arm.json"))).length,
+    created: members.map(({ record }) => record?.created ?? "").sort()[0]!,
+  };
+}
+
+/** Every run under a folder; those of one comparison are one. */
+async function listed(root: string): Promise<Listed[]> {
+  const paths = await glob("**/run.json", { cwd: root, deep: 5, ignore: ["**/checkpoints/**", "**/model/**"] });
+  const single: Found[] = [];
+  const comparisons = new Map<string, Found[]>();
+  for (const name of paths.map(dirname)) {
+    const folder = resolve(root, name);
+    const found = { name, folder, record: await readRun(folder).catch(() => undefined) };
+    if (found.record?.config["arm"] === undefined) single.push(found);
+    else {
+      const comparison = dirname(dirname(folder));
+      comparisons.set(comparison, [...(comparisons.get(comparison) ?? []), found]);
+    }
+  }
+  return Promise.all([
+    ...single.map(look),
+    ...[...comparisons].map(([folder, runs]) => lookAtComparison(folder, relative(root, folder) || ".", runs)),
+  ]);
+}
+
 const columns = ["name", "kind", "state", "step", "best", "started"].map(left);
 
 const scoreText = (scores: Listed["best"]) =>
@@ -54,6 +96,11 @@ const scoreText = (scores: Listed["best"]) =>
     .slice(0, 1)
     .map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`)
     .join(", ");
+
+function progressText({ step, steps, runs }: Listed): string {
+  if (runs !== undefined) return `${runs} runs`;
+  return steps === undefined ? `${step}` : `${step}/${steps}`;
+}
 
 /** Lists run folders, newest first; an empty list is no error. */
 export const runs = command({
@@ -64,16 +111,14 @@ export const runs = command({
   examples: [{ line: "npx plinth runs", why: "every run under runs/, newest first" }],
   async run({ folder }, context) {
     const root = resolve(context.cwd, folder);
-    const found = await glob("**/run.json", { cwd: root, deep: 5, ignore: ["**/checkpoints/**", "**/model/**"] });
-    const names = found.map((path) => path.replace(/\/?run\.json$/, "") || ".");
-    const list = await Promise.all(names.map((name) => look(resolve(root, name), name)));
+    const list = await listed(root);
     list.sort((a, b) => b.created.localeCompare(a.created) || a.name.localeCompare(b.name));
     for (const run of list) context.emit(run);
     if (list.length === 0) context.print(`no runs in ${folder}`);
     else {
       const rows = list.map((r) => {
-        const steps = r.steps === undefined ? `${r.step}` : `${r.step}/${r.steps}`;
-        return [r.name, r.kind, r.state, steps, scoreText(r.best), r.created.slice(0, 16).replace("T", " ")];
+        const started = r.created.slice(0, 16).replace("T", " ");
+        return [r.name, r.kind, r.state, progressText(r), scoreText(r.best), started];
       });
       context.print(renderTable({ title: "", columns, rows }, { width: context.width }).trimStart());
     }

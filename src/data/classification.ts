@@ -123,7 +123,7 @@ export interface ClassificationOptions {
   readonly seed: number;
   /** Id of padding, default 0. */
   readonly pad?: number;
-  /** At most this many lengths, chosen to waste the least; fewer when the data are few. Default 3. */
+  /** At most this many lengths, chosen to waste the least; fewer when the data are few. Default 4. */
   readonly buckets?: number;
   /** Use these lengths, ascending, instead of choosing: then training and evaluation share compiled programs. */
   readonly lengths?: readonly number[];
@@ -144,7 +144,7 @@ export function classificationBatches(examples: readonly Example[], o: Classific
   const { batchSize } = o;
   const sizes = examples.map((example) => example.ids.length);
   const longest = sizes.reduce((a, b) => Math.max(a, b));
-  const most = Math.max(1, Math.min(o.buckets ?? 3, Math.floor(examples.length / (4 * batchSize))));
+  const most = Math.max(1, Math.min(o.buckets ?? 4, Math.floor(examples.length / (2 * batchSize))));
   const limit = o.contextLength ?? longest;
   const lengths = o.lengths ?? chooseLengths(sizes, most).map((length) => Math.min(length, limit));
   if (longest > lengths.at(-1)!)

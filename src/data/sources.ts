@@ -7,13 +7,13 @@ import { column } from "./columns.js";
 import { type Format, formats, type TextOptions } from "./formats.js";
 import type { Document, Row } from "./row.js";
 import { readError } from "./text.js";
-import { type Split, wordnetCategories, wordnetDocuments } from "./wordnet.js";
+import { type Split, type WordnetDocument, wordnetCategories, wordnetDocuments } from "./wordnet.js";
 
 export interface SourceOptions extends TextOptions {
   /** Column of the text in tables and JSON lines. Default "text". */
   readonly text?: string;
-  /** Which part of a built-in source. Default "train". */
-  readonly split?: Split;
+  /** Which part of a built-in source; its rows say which they are of. Default "train". */
+  readonly split?: Split | "every";
 }
 
 const named: Record<string, { summary: string; rows(o: SourceOptions): AsyncGenerator<Row> }> = {
@@ -31,8 +31,8 @@ const named: Record<string, { summary: string; rows(o: SourceOptions): AsyncGene
   },
 };
 
-async function* asRows(documents: AsyncIterable<Document>): AsyncGenerator<Row> {
-  for await (const { at, text } of documents) yield { at, fields: { text } };
+async function* asRows(documents: AsyncIterable<WordnetDocument>): AsyncGenerator<Row> {
+  for await (const { at, text, split } of documents) yield { at, fields: { text }, split };
 }
 
 /** The built-in sources: a name for `--data`, and what it is. */

@@ -28,6 +28,17 @@ test("the 26 categories are those of the nouns, and all splits have them all", a
   }
 });
 
+test("one reading gives every side, and each row says its own", async () => {
+  const ids: Record<string, unknown[]> = { train: [], validation: [], test: [] };
+  for await (const { fields, split } of wordnetCategories({ split: "every", from: all }))
+    ids[split!]!.push(fields["id"]);
+  for (const split of ["train", "validation", "test"] as const) {
+    const alone: unknown[] = [];
+    for await (const { fields } of wordnetCategories({ split, from: all })) alone.push(fields["id"]);
+    expect(ids[split]).toEqual(alone);
+  }
+});
+
 test("splits are about 80, 10 and 10 percent and do not change", () => {
   const count = (split: string) => all.filter((synset) => synset.split === split).length;
   expect(["train", "validation", "test"].map(count)).toMatchInlineSnapshot(`

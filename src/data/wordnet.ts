@@ -107,19 +107,26 @@ function parse(line: string): Omit<Synset, "split"> {
 
 export interface WordnetOptions {
   /** Default "train": no definition of the other two occurs anywhere in its documents, with or without words. */
-  readonly split?: Split;
+  readonly split?: Split | "every";
   /** Put the synset's words in front of its definition. Default false. */
   readonly withWords?: boolean;
   /** What `synsets()` returned, to read the files once. */
   readonly from?: readonly Synset[];
 }
 
+export interface WordnetDocument extends Document {
+  readonly split: Split;
+}
+
 /** Definition and examples of each synset of a split as one document. */
-export async function* wordnetDocuments(o: WordnetOptions = {}): AsyncGenerator<Document> {
-  for (const synset of o.from ?? (await synsets())) {
-    if (synset.split !== (o.split ?? "train")) continue;
-    yield { at: `wordnet:${synset.id}`, text: written(synset, o.withWords ?? false) };
-  }
+export async function* wordnetDocuments(o: WordnetOptions = {}): AsyncGenerator<WordnetDocument> {
+  for (const synset of await chosen(o))
+    yield { at: `wordnet:${synset.id}`, text: written(synset, o.withWords ?? false), split: synset.split };
+}
+
+async function chosen({ split = "train", from }: WordnetOptions): Promise<readonly Synset[]> {
+  const all = from ?? (await synsets());
+  return split === "every" ? all : all.filter((synset) => synset.split === split);
 }
 
 /** A synset as a document. */
@@ -130,7 +137,6 @@ export function written(synset: Omit<Synset, "split">, withWords: boolean): stri
 
 /** The nouns of a split: the definition as `text`, its category as `label`. */
 export async function* wordnetCategories(o: Omit<WordnetOptions, "withWords"> = {}): AsyncGenerator<Row> {
-  for (const synset of o.from ?? (await synsets()))
-    if (synset.category && synset.split === (o.split ?? "train"))
-      yield { at: `wordnet:${synset.id}`, fields: { id: synset.id, text: synset.definition, label: synset.category } };
+  for (const { id, definition, category, split } of await chosen(o))
+    if (category) yield { at: `wordnet:${id}`, fields: { id, text: definition, label: category }, split };
 }

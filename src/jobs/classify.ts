@@ -27,10 +27,10 @@ export interface Classifying extends AsyncDisposable {
   state(arm: "adapted" | "scratch", seed: number): State;
 }
 
-/** Read everything and open the engine. Throws what bases, labelled data and engines throw. */
-export async function classifying(o: ResolvedAdapt): Promise<Classifying> {
+/** Open the engine, and read everything, but for examples that are given. Throws what bases, labelled data and engines throw. */
+export async function classifying(o: ResolvedAdapt, given?: Labelled): Promise<Classifying> {
   const base = await openBase(o.base);
-  const labelled = await readLabelled(base, o);
+  const labelled = given ?? (await readLabelled(base, o));
   const classes = labelled.labels.length;
   const built = approach(base, { ...o, classes, rule: ruleOf(o) });
   const body = built.weights.filter((t) => !(headNames as readonly string[]).includes(nameOf(t)));

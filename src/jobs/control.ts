@@ -12,6 +12,7 @@ import { type Approach, approach } from "./approach.js";
 import { type ArmPlan, runArm } from "./arm.js";
 import { type Classifying, classifying, held, subset } from "./classify.js";
 import { type ControlOptions, controlOptions, type ResolvedControl } from "./control-options.js";
+import type { Labelled } from "./labelled.js";
 import { ruleOf } from "./optimizing.js";
 import { optionsOf } from "./options.js";
 import { pretrainingCost } from "./pretraining-cost.js";
@@ -32,6 +33,8 @@ export type ControlEvent =
 
 export interface CompareControl {
   readonly signal?: AbortSignal;
+  /** The examples, where they were read already with these options. */
+  readonly labelled?: Labelled;
 }
 
 const arms = ["adapted", "scratch"] as const;
@@ -41,10 +44,13 @@ const arms = ["adapted", "scratch"] as const;
  * the folder, and runs that are there already are not run again. Throws `run` for a folder that holds another kind of run, or that
  * another process is at work in.
  */
-export async function* control(given: ControlOptions, { signal }: CompareControl = {}): AsyncGenerator<ControlEvent> {
+export async function* control(
+  given: ControlOptions,
+  { signal, labelled }: CompareControl = {},
+): AsyncGenerator<ControlEvent> {
   const o = optionsOf(controlOptions, given);
   requireOwn(o.out);
-  await using c = await classifying(o);
+  await using c = await classifying(o, labelled);
   await makeFolder(o.out);
   const release = await lock(join(o.out, "lock"));
   try {
@@ -122,13 +128,13 @@ class Lab {
     this.approaches = { adapted: c.approach, scratch: o.method === "full" ? c.approach : approach(base, scratch) };
   }
 
-  /** The rate with the best validation accuracy of one run each, on examples of a seed that the comparison does not use. */
+  /** The rate with the best validation accuracy of one run each, with the first seed: the best of them is that seed's run. */
   async tune(arm: Arm, examples: number): Promise<{ learningRate: number; tried: Record<string, number> } | undefined> {
     const rates = arm === "adapted" && this.o.learningRate !== undefined ? [this.o.learningRate] : this.o.rates;
     if (rates.length === 1) return { learningRate: rates[0]!, tried: {} };
     const tried: Record<string, number> = {};
     for (const learningRate of rates) {
-      const found = await this.run({ arm, size: examples, seed: 0, learningRate });
+      const found = await this.run({ arm, size: examples, seed: 1, learningRate });
       if (!found) return undefined;
       tried[learningRate] = Math.max(...found.run.points.map((p) => p.score));
     }
@@ -200,7 +206,7 @@ async function curveOf(o: ResolvedControl, c: Classifying, runs: readonly ArmRun
     tuning: {
       adapted: o.learningRate === undefined ? o.rates : [o.learningRate],
       scratch: o.rates,
-      how: "the best validation accuracy of one run each, on examples and first weights of their own",
+      how: "the best validation accuracy of one run each, at the middle size with the first seed",
     },
   };
 }

@@ -37,18 +37,22 @@ export async function examined(o: ExaminedText, tokenizer: Tokenizer): Promise<T
     { task: "language-modelling", text: o.text, tokenizer, allow: o.allow },
   );
   refuse(report);
-  return report.findings.map((finding) => ({ type: "warning", step: 0, message: said(finding) }));
+  return warningsOf(report);
 }
 
-/** Examine labelled examples. Warnings are events; throws the first error, as `examined` does. */
+/** Examine labelled examples. Throws the first error, as `examined` does. */
 export async function examinedLabels(
   sides: Readonly<Record<Split, readonly Row[]>>,
   o: Omit<DoctorOptions, "task">,
-): Promise<TrainEvent[]> {
+): Promise<DoctorReport> {
   const report = await examine(sides, { ...o, task: "text-classification" });
   refuse(report);
-  return report.findings.map((finding) => ({ type: "warning", step: 0, message: said(finding) }));
+  return report;
 }
+
+/** What the doctor found, as events of a run. */
+export const warningsOf = ({ findings }: DoctorReport): TrainEvent[] =>
+  findings.map((finding) => ({ type: "warning", step: 0, message: said(finding) }));
 
 async function* first(all: AsyncIterable<Row>, { text, examine }: ExaminedText): AsyncGenerator<Row> {
   let [documents, characters] = [0, 0];

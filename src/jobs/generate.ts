@@ -17,7 +17,7 @@ export const generateOptions = z.object({
   topK: z.int().positive().optional().describe("draw among this many of the likeliest tokens"),
   topP: z.number().gt(0).max(1).optional().describe("draw among the likeliest tokens that reach this probability"),
   seed: z.int().min(0).default(0).describe("fixes what is drawn: the same seed, the same text"),
-  engine: z.enum(["auto", "ort", "reference"]).default("auto").describe("where programs run"),
+  engine: z.enum(["auto", "native", "ort", "reference"]).default("auto").describe("where programs run"),
   threads: z.int().positive().optional().describe("threads of the engine; one a core if absent"),
 });
 export type GenerateTextOptions = z.input<typeof generateOptions>;

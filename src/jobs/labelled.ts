@@ -1,6 +1,7 @@
 /** Labelled texts for an adaptation: read, split where no split was given, encoded as the base model reads them. */
 import { createHash } from "node:crypto";
 import {
+  type DoctorReport,
   type Example,
   encodeExamples,
   hashText,
@@ -14,7 +15,7 @@ import {
 import { fail } from "../ir/index.js";
 import type { TrainEvent } from "../train/index.js";
 import type { Base } from "./base.js";
-import { examinedLabels } from "./examined.js";
+import { examinedLabels, warningsOf } from "./examined.js";
 
 export interface LabelledOptions {
   readonly data: readonly string[];
@@ -35,6 +36,7 @@ export interface Labelled {
   readonly validation: readonly Example[];
   readonly test: readonly Example[];
   readonly labels: readonly string[];
+  readonly report: DoctorReport;
   /** What the doctor warns of, as events of a run. */
   readonly findings: readonly TrainEvent[];
   /** sha256 of each side. */
@@ -48,10 +50,8 @@ async function splitRows(o: LabelledOptions): Promise<Record<Split, Row[]>> {
   const sides: Record<Split, Row[]> = { train: [], validation: [], test: [] };
   const add = async (side: Split | undefined, sources: readonly string[]) => {
     for (const source of sources) {
-      if (source.startsWith("wordnet:")) {
-        for (const one of side ? [side] : splits)
-          for await (const row of rows(source, { split: one })) sides[one].push(row);
-      } else for await (const row of rows(source, { text: o.text })) sides[side ?? sideOf(row, o)].push(row);
+      const found = rows(source, { text: o.text, split: side ?? "every" });
+      for await (const row of found) sides[side ?? row.split ?? sideOf(row, o)].push(row);
     }
   };
   const given = { validation: o.validation, test: o.test };
@@ -112,7 +112,7 @@ export async function readLabelled(base: Base, o: LabelledOptions): Promise<Labe
     if (!sides[side].length)
       throw fail("labels", `no examples are left for ${side}`, "give more data, or name --validation and --test");
   const { text, label, allow } = o;
-  const findings = await examinedLabels(sides, {
+  const report = await examinedLabels(sides, {
     text,
     label,
     allow,
@@ -147,7 +147,8 @@ export async function readLabelled(base: Base, o: LabelledOptions): Promise<Labe
     validation: validation.examples,
     test: test.examples,
     labels,
-    findings: [...moved, ...findings, ...cuts],
+    report,
+    findings: [...moved, ...warningsOf(report), ...cuts],
     hashes: { train: hashOf(train.examples), validation: hashOf(validation.examples), test: hashOf(test.examples) },
   };
 }

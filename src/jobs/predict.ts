@@ -22,7 +22,7 @@ export const runningOptions = {
   text: z.string().default("text").describe("column of the text"),
   overflow: z.enum(["error", "truncate"]).default("truncate").describe("what happens to texts longer than the context"),
   batchSize: z.int().positive().default(32).describe("texts at a time"),
-  engine: z.enum(["auto", "ort", "reference"]).default("auto").describe("where programs run"),
+  engine: z.enum(["auto", "native", "ort", "reference"]).default("auto").describe("where programs run"),
   threads: z.int().positive().optional().describe("threads of the engine; one a core if absent"),
 };
 
@@ -56,7 +56,7 @@ export interface Classifier extends AsyncDisposable {
 /** Open an adapted model. Throws `checkpoint` where there is none, `labels` where it is no classifier. */
 export async function openClassifier(o: {
   model: string;
-  engine: "auto" | "ort" | "reference";
+  engine: "auto" | "native" | "ort" | "reference";
   threads?: number | undefined;
 }): Promise<Classifier> {
   const base = await openBase(o.model);

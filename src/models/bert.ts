@@ -7,29 +7,23 @@ import { configFromPublic, fromPublicName, recognises, toPublic, toPublicName } 
 import { proportions } from "./dial.js";
 import type { Family, LanguageInputs } from "./family.js";
 import { pool } from "./pool.js";
+import { count, dropouts, headsDivideWidth, initialDeviation, sizes, unevenHeads } from "./transformer-options.js";
 
-const count = z.int().positive();
-const share = z.number().min(0).max(0.9);
 /** Options of the BERT family; the defaults are BERT's, without dropout. */
 export const bertConfig = z
   .strictObject({
-    vocabSize: count.describe("entries of the vocabulary"),
-    contextLength: count.describe("tokens a row may have"),
-    layers: count.describe("blocks of attention and MLP"),
-    heads: count.describe("attention heads; hiddenSize is a multiple of them"),
-    hiddenSize: count.describe("width: numbers that stand for a token"),
+    ...sizes,
     intermediateSize: count.optional().describe("width of the MLP: 4 × hiddenSize if absent"),
     activation: z
       .enum(["gelu", "geluTanh", "relu"])
       .default("gelu")
       .describe("nonlinearity of the MLP; gelu is the exact one, geluTanh its approximation"),
     tokenTypes: count.default(2).describe("kinds of token: the first and the second text of a pair"),
-    dropout: share.default(0).describe("share of the numbers dropped in training"),
-    attentionDropout: share.default(0).describe("the same for attention probabilities"),
+    ...dropouts,
     epsilon: z.number().positive().default(1e-12).describe("added to the variance in norms"),
-    initialDeviation: z.number().positive().default(0.02).describe("standard deviation of the first weights"),
+    initialDeviation,
   })
-  .refine((c) => c.hiddenSize % c.heads === 0, { error: "hiddenSize must be a multiple of heads", path: ["heads"] });
+  .refine(headsDivideWidth, unevenHeads);
 export type BertConfig = z.infer<typeof bertConfig>;
 
 const preset = (vocabSize: number, contextLength: number, layers: number, heads: number, hiddenSize: number) =>

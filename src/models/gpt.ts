@@ -7,17 +7,12 @@ import { proportions } from "./dial.js";
 import type { Family, LanguageInputs } from "./family.js";
 import { configFromPublic, fromPublicName, recognises, toPublic, toPublicName } from "./gpt-public.js";
 import { pool } from "./pool.js";
+import { count, dropouts, headsDivideWidth, initialDeviation, sizes, unevenHeads } from "./transformer-options.js";
 
-const count = z.int().positive();
-const share = z.number().min(0).max(0.9);
 /** Options of the GPT family; the defaults are GPT-2's. */
 export const gptConfig = z
   .strictObject({
-    vocabSize: count.describe("entries of the vocabulary"),
-    contextLength: count.describe("tokens a row may have"),
-    layers: count.describe("blocks of attention and MLP"),
-    heads: count.describe("attention heads; hiddenSize is a multiple of them"),
-    hiddenSize: count.describe("width: numbers that stand for a token"),
+    ...sizes,
     intermediateSize: count
       .optional()
       .describe("width of the MLP: 4 × hiddenSize if absent, 8/3 × for swiglu, which has as many weights then"),
@@ -26,12 +21,11 @@ export const gptConfig = z
     positions: z.enum(["learned", "rotary"]).default("learned").describe("how a token knows its place"),
     rotaryBase: z.number().positive().default(10_000).describe("rotary: the longest wavelength, in tokens over 2π"),
     tied: z.boolean().default(true).describe("the output layer is the token embedding"),
-    dropout: share.default(0).describe("share of the numbers dropped in training"),
-    attentionDropout: share.default(0).describe("the same for attention probabilities"),
+    ...dropouts,
     epsilon: z.number().positive().default(1e-5).describe("added to the variance in norms"),
-    initialDeviation: z.number().positive().default(0.02).describe("standard deviation of the first weights"),
+    initialDeviation,
   })
-  .refine((c) => c.hiddenSize % c.heads === 0, { error: "hiddenSize must be a multiple of heads", path: ["heads"] })
+  .refine(headsDivideWidth, unevenHeads)
   .refine((c) => c.positions !== "rotary" || (c.hiddenSize / c.heads) % 2 === 0, {
     error: "rotary positions need an even hiddenSize / heads",
     path: ["positions"],

@@ -17,6 +17,7 @@ import {
 import {
   attend,
   attentionMask,
+  batchNorm,
   dropout,
   initialise,
   linear,
@@ -156,4 +157,21 @@ test("positions count along each row, and RMS norm leaves a root mean square of 
   expect(values(rowPositions(2, 3))).toEqual([0, 1, 2, 0, 1, 2]);
   const y = values(rmsNorm(new Scope(), constant([3, 4], f32([1, 2])), 1e-12), { weight: exact(nd("f32", [2], 1)) });
   expect(y.reduce((sum, v) => sum + v * v, 0)).toBeCloseTo(2, 9);
+});
+
+test("running statistics move towards the batch's, and in use they stand in for it", () => {
+  const x = constant([1, 3, 5, 7, 10, 10, 30, 30], f32([2, 2, 2, 1]));
+  const state = { weight: [2, 1], bias: [0, 5], running_mean: [4, 4], running_var: [9, 9] };
+  const feeds = Object.fromEntries(Object.entries(state).map(([name, v]) => [name, exact(nd("f32", [2], v))]));
+  const { y, next } = batchNorm(new Scope(), x, { training: true, momentum: 0.5, epsilon: 0 });
+  expect(params([y]).map((t) => (t.attrs as { name: string }).name)).toEqual(["weight", "bias"]);
+  expect(values(next["running_mean"]!, feeds)).toEqual([4 / 2 + 6 / 2, 4 / 2 + 18 / 2]);
+  // of 1, 3, 10, 10 and of 5, 7, 30, 30, divided by three
+  const spreads = [66 / 3, 578 / 3];
+  values(next["running_var"]!, feeds).forEach((v, c) => {
+    expect(v).toBeCloseTo(9 / 2 + spreads[c]! / 2, 9);
+  });
+  const used = batchNorm(new Scope(), x, { training: false, epsilon: 0 });
+  expect(used.next).toEqual({});
+  expect(values(used.y, feeds).slice(0, 4)).toEqual([-2, -2 / 3, 5 + 1 / 3, 6]);
 });

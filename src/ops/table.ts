@@ -2,16 +2,33 @@
 import type { AnyOp } from "../ir/index.js";
 import * as activation from "./activation.js";
 import * as attention from "./attention.js";
+import * as batchNorm from "./batch-norm.js";
+import * as conv from "./conv.js";
 import * as elementwise from "./elementwise.js";
 import * as index from "./index-ops.js";
 import * as linalg from "./linalg.js";
 import * as loss from "./loss.js";
 import * as norm from "./norm.js";
+import * as pool from "./pool.js";
 import * as random from "./random.js";
 import * as reduce from "./reduce.js";
 import * as shape from "./shape.js";
 
-const families = { elementwise, linalg, shape, reduce, index, random, activation, norm, attention, loss };
+const families = {
+  elementwise,
+  linalg,
+  shape,
+  reduce,
+  index,
+  random,
+  activation,
+  norm,
+  attention,
+  loss,
+  conv,
+  pool,
+  batchNorm,
+};
 
 const isOp = (x: unknown): x is AnyOp => typeof x === "function" && "samples" in x;
 /** Op name to op. */

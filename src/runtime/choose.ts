@@ -8,7 +8,7 @@ import { reference } from "./reference.js";
 export const engines = { reference, ort, native } satisfies Record<string, Engine>;
 
 /** What `auto` takes the first of that loads, the fastest first. */
-const preferred: readonly Engine[] = [engines.ort];
+const preferred: readonly Engine[] = [engines.native, engines.ort];
 
 /** What `auto` means here, and why. Throws a PlinthError `engine` that says what to install where none loads. */
 export async function automaticEngine(): Promise<{ readonly engine: Engine; readonly why: string }> {

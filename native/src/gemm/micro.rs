@@ -20,6 +20,9 @@ pub struct Tile {
     pub accumulate: bool,
 }
 
+/// Steps before the last at which C is asked for: sooner, and the panels would push it out of the cache again.
+const LATE: usize = 48;
+
 pub type Micro = unsafe fn(&Tile);
 
 /// # Safety
@@ -31,24 +34,27 @@ pub unsafe fn tile<V: Lanes, const PACKED: bool, const R: usize, const W: usize>
         let mut sums = [[V::zero(); W]; R];
         let (mut a, mut b) = (t.a, t.b);
         let a_row = if PACKED { 1 } else { t.a_row };
-        for i in 0..R {
-            for j in 0..W {
-                V::fetch(t.c.wrapping_add(i * t.c_row + j * V::COUNT));
+        let late = t.k.min(LATE);
+        for steps in [t.k - late, late] {
+            for _ in 0..steps {
+                let mut row = [V::zero(); W];
+                for (j, x) in row.iter_mut().enumerate() {
+                    *x = V::load(b.add(j * V::COUNT));
+                }
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let x = V::splat(*a.add(i * a_row));
+                    for (sum, &y) in sums.iter_mut().zip(&row) {
+                        *sum = x.times_plus(y, *sum);
+                    }
+                }
+                a = a.wrapping_add(t.a_column);
+                b = b.wrapping_add(t.b_row);
             }
-        }
-        for _ in 0..t.k {
-            let mut row = [V::zero(); W];
-            for (j, x) in row.iter_mut().enumerate() {
-                *x = V::load(b.add(j * V::COUNT));
-            }
-            for (i, sums) in sums.iter_mut().enumerate() {
-                let x = V::splat(*a.add(i * a_row));
-                for (sum, &y) in sums.iter_mut().zip(&row) {
-                    *sum = x.times_plus(y, *sum);
+            for i in 0..R {
+                for j in 0..W {
+                    V::fetch(t.c.wrapping_add(i * t.c_row + j * V::COUNT));
                 }
             }
-            a = a.wrapping_add(t.a_column);
-            b = b.wrapping_add(t.b_row);
         }
         let alpha = V::splat(t.alpha);
         let cut = t.columns < W * V::COUNT;

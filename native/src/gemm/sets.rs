@@ -1,6 +1,6 @@
 //! Instruction sets: for each, the tiles it has registers for, compiled for it.
 use super::micro::{Micro, Tile, tile};
-use super::pack::{Pack, Panel, panel};
+use super::pack::{Pack, Panels, panels};
 
 /// What a processor can do, from the best down; which of them exist is known when the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +59,9 @@ macro_rules! set {
             unsafe { tile::<$lanes, PACKED, R, W>(t) }
         }
         $(#[$feature])?
-        unsafe fn pack(p: &Panel) {
+        unsafe fn pack(p: &Panels) {
             // SAFETY: the caller's
-            unsafe { panel::<$lanes>(p) }
+            unsafe { panels::<$lanes>(p) }
         }
         pub static SET: Set = Set {
             lanes: <$lanes as crate::gemm::lanes::Lanes>::COUNT,

@@ -1,27 +1,30 @@
 //! One product by all threads: B is packed together, then blocks of C are tasks.
 use super::parts::Parts;
-use super::{Product, Set, WIDTH, depths};
+use super::{DEPTH, HEIGHT, Product, Set, WIDTH, depths};
 use crate::kernel::Scratch;
 use crate::team::Worker;
 use std::ops::Range;
 
-/// Rows of one task.
-const HEIGHT: usize = 112;
 /// Parts of k that are packed at once, and floats of B: what the threads' common cache holds with room to spare.
 const DEEP: usize = 4;
 const PACKED: usize = 1 << 21;
+/// Tasks that each thread should find, so that none waits long for the last.
+const EACH: usize = 6;
 
 impl Set {
     /// Columns whose packed B fits the common scratch, for the deepest of the parts of k.
     fn wide(&self, n: usize, k: usize) -> Parts {
-        let deepest = k.next_multiple_of(16).clamp(1, DEEP * super::DEPTH);
+        let deepest = k.next_multiple_of(16).clamp(1, DEEP * DEPTH);
         Parts::new(n, self.columns(), PACKED / deepest)
     }
 
     /// Scratch for `team`: in common, and for each thread.
-    pub fn scratch_team(&self, _m: usize, n: usize, k: usize) -> Scratch {
+    pub fn scratch_team(&self, m: usize, n: usize, k: usize) -> Scratch {
+        if m <= HEIGHT {
+            return Scratch { shared: 0, own: self.scratch_alone(m, n, k) };
+        }
         let widest = self.wide(n, k).all().map(|cols| cols.len()).max().unwrap_or(0);
-        Scratch { shared: self.padded(widest) * k.min(DEEP * super::DEPTH) * 4, own: self.strip(k) * 4 }
+        Scratch { shared: self.padded(widest) * k.min(DEEP * DEPTH) * 4, own: self.strip(m, k) * 4 }
     }
 
     /// The whole product by all threads, which make this call together; it ends with a barrier. `finish(rows, columns)` is
@@ -40,9 +43,18 @@ impl Set {
         if p.m == 0 || p.n == 0 {
             return worker.barrier();
         }
-        let depths = depths(p.k);
+        if p.m <= HEIGHT {
+            // one block of rows: each part of B is used once, by whoever packs it
+            let across = Parts::new(p.n, self.columns(), (p.n / 16).clamp(64, WIDTH));
+            return worker.each(across.parts, |task| {
+                let cols = across.at(task);
+                // SAFETY: a part of the product, and the scratch has room for that of all of it
+                unsafe { self.alone(&p.columns(cols.clone()), own) };
+                finish(0..p.m, cols);
+            });
+        }
         for cols in self.wide(p.n, p.k).all() {
-            for deep in Parts::new(depths.parts, 1, DEEP).all() {
+            for deep in Parts::new(depths(p.k).parts, 1, DEEP).all() {
                 // SAFETY: the caller's
                 unsafe {
                     self.pack_together(worker, p, &deep, &cols, shared);
@@ -66,12 +78,27 @@ impl Set {
         cols: &Range<usize>,
         shared: *mut f32,
     ) {
-        worker.each(cols.len().div_ceil(self.columns()) * deep.len(), |task| {
-            let part = deep.start + task % deep.len();
-            let at = cols.start + task / deep.len() * self.columns();
-            let panel = at..cols.end.min(at + self.columns());
+        // columns that lie in one piece are packed a panel at a time, rows that do a few at a time
+        let (wide, high) = if p.b.rows_by == 1 { (self.columns(), DEPTH) } else { (WIDTH, 48) };
+        let (across, along) =
+            (Parts::new(cols.len(), self.columns(), wide), depths(p.k).at(deep.start).len().div_ceil(high).max(1));
+        worker.each(across.parts * deep.len() * along, |task| {
+            let part = deep.start + task / along % deep.len();
+            let depth = depths(p.k).at(part);
+            let here = across.at(task / along / deep.len());
+            let here = cols.start + here.start..cols.start + here.end;
+            let first = (task % along * high).min(depth.len());
+            let chunk = first..(if task % along + 1 == along { depth.len() } else { first + high }).min(depth.len());
             // SAFETY: within B; the scratch has room for every panel
-            unsafe { self.pack_panel(p, depths(p.k).at(part), panel, shared.add(self.panel(p, deep, part, cols, at))) };
+            unsafe {
+                self.pack_b(
+                    p,
+                    depth.clone(),
+                    here.clone(),
+                    chunk,
+                    shared.add(self.panel(p, deep, part, cols, here.start)),
+                )
+            };
         });
     }
 
@@ -85,8 +112,14 @@ impl Set {
         own: *mut f32,
         finish: &dyn Fn(Range<usize>, Range<usize>),
     ) {
-        let tall = Parts::new(p.m, 1, HEIGHT);
         let across = Parts::new(cols.len(), self.columns(), WIDTH);
+        let mut tall = Parts::new(p.m, 1, HEIGHT);
+        // lower blocks where there are too few to go round
+        for halves in 1..3 {
+            if tall.parts * across.parts < EACH * worker.count {
+                tall = Parts::new(p.m, 1, HEIGHT >> halves);
+            }
+        }
         worker.each(tall.parts * across.parts, |task| {
             let rows = tall.at(task % tall.parts);
             let part = across.at(task / tall.parts);

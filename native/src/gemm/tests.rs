@@ -143,7 +143,19 @@ fn sizes_off_every_boundary_give_what_double_precision_gives() {
 fn every_pair_of_layouts_gives_the_same() {
     for (m, n, k) in [(33, 100, 15), (5, 31, 33), (100, 7, 100), (14, 257, 31), (257, 32, 64), (1, 70, 90), (90, 1, 70)]
     {
-        for a_by in [(k, 1), (1, m), (k + 5, 1), (1, m + 3), (2 * k + 1, 2), (3, 3 * m), (0, 1), (1, 0), (0, 0)] {
+        for a_by in [
+            (k, 1),
+            (1, m),
+            (k + 5, 1),
+            (1, m + 3),
+            (2 * k + 1, 2),
+            (3, 3 * m),
+            (1024, 1),
+            (1, 1024),
+            (0, 1),
+            (1, 0),
+            (0, 0),
+        ] {
             for b_by in [(n, 1), (1, k), (n + 3, 1), (1, k + 5), (2 * n, 2), (0, 1), (1, 0), (0, 0)] {
                 hold((m, n, k), a_by, b_by, 1.0, false);
             }

@@ -1,5 +1,5 @@
 //! Cross-entropy of rows of logits, and its gradient.
-use super::lanes::{chunks, load, rows_per_task, store};
+use super::lanes::{chunks, load, map, rows_per_task, store};
 use super::softmax::exponentials;
 use crate::kernel::Kernel;
 use crate::math;
@@ -39,7 +39,7 @@ pub unsafe fn row_loss<const FMA: bool>(x: *const f32, width: usize, label: i32)
 pub unsafe fn row_slope<const FMA: bool>(x: *const f32, out: *mut f32, width: usize, label: i32, lse: f32, g: f32) {
     // SAFETY: the caller's, and a place is below the width
     unsafe {
-        chunks(width, |i, n| store(out.add(i), n, load(x.add(i), n, 0.0).map(|x| math::exp::<FMA>(x - lse) * g)));
+        chunks(width, |i, n| store(out.add(i), n, map(load(x.add(i), n, 0.0), |x| math::exp::<FMA>(x - lse) * g)));
         if let Some(at) = place(label, width) {
             *out.add(at) -= g;
         }

@@ -1,11 +1,16 @@
 //! One file a family of kernels, and the table of them: a plan names a kernel by its place here.
 mod attention;
+pub mod batch_norm;
+pub mod conv;
 mod cross_entropy;
+#[cfg(test)]
+mod image_testing;
 mod lanes;
 mod linear_cross_entropy;
 pub mod map;
 pub mod matmul;
 mod norm;
+pub mod pool;
 #[cfg(test)]
 mod row_tests;
 mod rows;
@@ -13,6 +18,8 @@ mod shared;
 mod softmax;
 #[cfg(test)]
 mod testing;
+mod view;
+mod window;
 
 use crate::kernel::Kernel;
 use crate::reader::{Reader, Result};
@@ -41,4 +48,13 @@ pub const KERNELS: &[(&str, Read)] = &[
     ("attentionGrad", attention::read_attention_grad),
     ("linearCrossEntropy", linear_cross_entropy::read),
     ("matmul", matmul::read),
+    ("conv2d", conv::forward),
+    ("conv2dInputGrad", conv::input_gradient),
+    ("conv2dWeightGrad", conv::weight_gradient),
+    ("maxPool2d", pool::max),
+    ("maxPool2dGrad", pool::max_gradient),
+    ("avgPool2d", pool::mean),
+    ("avgPool2dGrad", pool::mean_gradient),
+    ("batchNorm", batch_norm::read),
+    ("batchNormGrad", batch_norm::read_gradient),
 ];

@@ -1,5 +1,5 @@
 //! Layer and root-mean-square normalisation of rows, and their gradients.
-use super::lanes::{LANES, chunks, load, reduce, rows_per_task, store, zip};
+use super::lanes::{LANES, chunks, load, map, reduce, rows_per_task, store, zip};
 use crate::kernel::{Kernel, Scratch};
 use crate::memory::Memory;
 use crate::reader::{Dtype, Operand, Reader, Result};
@@ -51,7 +51,7 @@ unsafe fn forward_body<K: Kind, const FMA: bool>(t: &Forward, from: usize, to: u
             let inverse = 1.0 / mul_add::<FMA>(reduce(sum, |a, b| a + b), per, t.epsilon).sqrt();
             *t.inverse.add(row) = inverse;
             chunks(t.width, |i, n| {
-                let normal = load(x.add(i), n, 0.0).map(|x| (x - mean) * inverse);
+                let normal = map(load(x.add(i), n, 0.0), |x| (x - mean) * inverse);
                 let scaled = zip(normal, load(t.gain.add(i), n, 0.0), |x, gain| x * gain);
                 let bias = if K::CENTRED { load(t.bias.add(i), n, 0.0) } else { [0.0; LANES] };
                 store(y.add(i), n, zip(scaled, bias, |x, bias| x + bias));
@@ -147,7 +147,7 @@ unsafe fn backward_body<K: Kind, const FMA: bool>(t: &Backward, from: usize, to:
             let (mut plain, mut weighed) = ([0.0; LANES], [0.0; LANES]);
             chunks(t.width, |i, n| {
                 let dn = zip(load(g.add(i), n, 0.0), load(t.gain.add(i), n, 0.0), |g, gain| g * gain);
-                let normal = load(x.add(i), n, 0.0).map(|x| (x - mean) * inverse);
+                let normal = map(load(x.add(i), n, 0.0), |x| (x - mean) * inverse);
                 if K::CENTRED {
                     plain = zip(plain, dn, |sum, dn| sum + dn);
                 }
@@ -158,7 +158,7 @@ unsafe fn backward_body<K: Kind, const FMA: bool>(t: &Backward, from: usize, to:
             let weighed = reduce(weighed, |a, b| a + b) * per;
             chunks(t.width, |i, n| {
                 let g = load(g.add(i), n, 0.0);
-                let normal = load(x.add(i), n, 0.0).map(|x| (x - mean) * inverse);
+                let normal = map(load(x.add(i), n, 0.0), |x| (x - mean) * inverse);
                 let dn = zip(g, load(t.gain.add(i), n, 0.0), |g, gain| g * gain);
                 let slope = zip(dn, normal, |dn, normal| mul_add::<FMA>(-normal, weighed, dn - plain) * inverse);
                 store(dx.add(i), n, slope);

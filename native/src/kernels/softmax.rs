@@ -1,5 +1,5 @@
 //! Softmax along rows, its logarithm, and its gradient.
-use super::lanes::{LANES, chunks, load, maximum, reduce, rows_per_task, store, zip};
+use super::lanes::{LANES, chunks, load, map, maximum, reduce, rows_per_task, store, zip};
 use crate::kernel::Kernel;
 use crate::math;
 use crate::memory::Memory;
@@ -43,7 +43,7 @@ unsafe fn softmax_body<const FMA: bool>(x: *const f32, _: *const f32, y: *mut f3
             store(y.add(i), n, e);
         });
         let scale = 1.0 / reduce(sum, |a, b| a + b);
-        chunks(width, |i, n| store(y.add(i), n, load(y.add(i), n, 0.0).map(|e| e * scale)));
+        chunks(width, |i, n| store(y.add(i), n, map(load(y.add(i), n, 0.0), |e| e * scale)));
     }
 }
 versions! { fn softmax(x: *const f32, none: *const f32, y: *mut f32, width: usize) = softmax_body }
@@ -54,7 +54,7 @@ unsafe fn log_softmax_body<const FMA: bool>(x: *const f32, _: *const f32, y: *mu
     unsafe {
         let (top, sum) = exponentials::<FMA>(x, width);
         let log = math::log::<FMA>(sum);
-        chunks(width, |i, n| store(y.add(i), n, load(x.add(i), n, 0.0).map(|x| (x - top) - log)));
+        chunks(width, |i, n| store(y.add(i), n, map(load(x.add(i), n, 0.0), |x| (x - top) - log)));
     }
 }
 versions! { fn log_softmax(x: *const f32, none: *const f32, y: *mut f32, width: usize) = log_softmax_body }

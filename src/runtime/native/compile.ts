@@ -12,6 +12,7 @@ import {
   nodes,
   type Program,
   roots,
+  sameShape,
   size,
   type Tensor,
   withRoots,
@@ -22,6 +23,7 @@ import { isElementwise } from "./elementwise.js";
 import { epilogues } from "./epilogues.js";
 import { type Desk, forms } from "./forms.js";
 import { Groups, type Unit } from "./groups.js";
+import { isImage } from "./image-forms.js";
 import { type Layout, Layouts, movements } from "./layouts.js";
 import { copyCode, MapCode, type Site } from "./map.js";
 import { matmul } from "./matmul.js";
@@ -53,6 +55,8 @@ const strided = new Set(["concat", "attention", "attentionGrad"]);
 const free = {
   turned: (t: Tensor): boolean => strided.has(t.op.name),
   placed: (t: Tensor): boolean => strided.has(t.op.name) || isElementwise(t.op.name),
+  channelsLast: (t: Tensor, from: (x: Tensor) => boolean): boolean =>
+    isImage(t) || (isElementwise(t.op.name) && t.inputs.some((x) => from(x) && sameShape(x.shape, t.shape))),
 };
 
 export interface CompileOptions {
@@ -147,7 +151,7 @@ class Compiler implements Desk {
     this.instructions.push(this.instructionOf(code, of));
   }
   private instructionOf = (code: MapCode, of: readonly Tensor[]): Instruction =>
-    new Draft("map", of).with(code.words(this.op)!, code).done();
+    new Draft("map", of).with(code.words(this.op), code).done();
 
   view(t: Tensor): View {
     return this.at(this.layouts.of(t), t);

@@ -21,7 +21,7 @@ export function epilogues(groups: Groups, codeOf: (unit: Unit) => MapCode, desk:
       !group.nodes.some(isReduction) &&
       refined(group.dims!, y.shape) !== undefined &&
       !groups.waits(group, unit) &&
-      codeOf(group).words(op, spaceOf(node!, views)) !== undefined;
+      codeOf(group).wordsOver(op, spaceOf(node!, views)) !== undefined;
     const group = groups
       .readersOf(node!)
       .flatMap((r) => (r.node && r.linear ? groups.unitsOf(r.node) : []))

@@ -1,6 +1,7 @@
 /** How ops are said to the native engine's kernels: one entry an op, in the order of words that the kernel reads. */
 import { type Node, size, splatOf, type Tensor } from "../../ir/index.js";
 import { Draft } from "./draft.js";
+import { imageForms } from "./image-forms.js";
 import { matmul } from "./matmul.js";
 import type { Instruction, View } from "./memory.js";
 import { networkForms } from "./network-forms.js";
@@ -89,4 +90,5 @@ export const forms: Readonly<Record<string, Form>> = {
   scatterLast,
   argmax,
   ...networkForms,
+  ...imageForms,
 };

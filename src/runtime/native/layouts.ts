@@ -28,9 +28,21 @@ export class Layouts {
   /** `free`: which stored values may lie in any order of their axes, and which of those in the midst of others. */
   constructor(
     order: readonly Node[],
-    private readonly free: { turned(t: Tensor): boolean; placed(t: Tensor): boolean },
+    private readonly free: {
+      turned(t: Tensor): boolean;
+      placed(t: Tensor): boolean;
+      /** Values [N C H W] with the channels of a place side by side: of the kernels that ask for it, and what is computed from them. */
+      channelsLast(t: Tensor, from: (x: Tensor) => boolean): boolean;
+    },
   ) {
-    for (const node of order) for (const t of node.outputs) this.of(t);
+    const last = new Set<Tensor>();
+    for (const t of order.flatMap((node) => node.outputs)) {
+      if (free.channelsLast(t, (x) => last.has(x))) {
+        this.own.set(t, channelsLast(t.shape));
+        last.add(t);
+      }
+      this.of(t);
+    }
     // again, with what was turned: what could not be a view before may be one now
     this.known = new Map();
     for (const node of [...order].reverse()) if (node.op.name === "concat") this.placeParts(node);
@@ -114,6 +126,11 @@ export class Layouts {
       } else this.copies.push({ part, into, whole });
     }
   }
+}
+
+function channelsLast(shape: Shape): number[] {
+  const [, C, H, W] = shape as [number, number, number, number];
+  return [C * H * W, 1, W * C, C];
 }
 
 /** Strides of `base` with which a view of all of it, in whatever order of axes, has the strides `wanted`. */

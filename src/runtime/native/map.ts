@@ -37,6 +37,7 @@ export class MapCode {
   readonly reductions: Reduction[] = [];
   readonly dims: readonly number[];
   private readonly registers = new Registers();
+  private draws = false;
   private readonly values = new Map<Tensor, number>();
   private readonly loaded: { readonly operand: Operand; readonly register: number }[] = [];
 
@@ -79,6 +80,7 @@ export class MapCode {
     const name = node.op.name;
     if (isMovement(node)) return this.registers.emit("copy", operands);
     if (name === "uniform") {
+      this.draws = true;
       const key = this.registers.constant(streamKey((node.attrs as RandomAttrs).stream));
       return this.registers.emit("uniform", [operands[0]!, key]);
     }
@@ -117,28 +119,44 @@ export class MapCode {
 
   private everything = (): Operand[] => [...this.inputs, ...this.results, ...this.reductions];
 
-  /** The same space with as few axes as its operands allow. */
-  private coarse(): readonly number[] {
-    const apart = (d: number) => this.reductions.some(({ reduced }) => reduced[d] !== reduced[d - 1]);
-    const dims = collapsed(
-      this.dims,
-      this.everything().map(({ strides }) => strides),
-      apart,
-    );
-    return dims.length ? dims : [1];
+  /** The space's axes as the results lie in memory, the farthest apart first; random numbers are drawn in the space's own order. */
+  private order(): number[] {
+    const own = this.dims.map((_, d) => d);
+    const lead = [...this.results, ...this.inputs].find(({ strides }) => !strides.includes(0));
+    return this.draws || !lead ? own : own.sort((a, b) => lead.strides[b]! - lead.strides[a]!);
+  }
+
+  /** The words of the instruction, in whatever order of axes suits memory. */
+  words(op: (name: string) => number): Word[] {
+    const order = this.order();
+    const shape = order.map((d) => this.dims[d]!);
+    const strides = this.everything().map((o) => order.map((d) => o.strides[d]!));
+    const apart = (d: number) => this.reductions.some(({ reduced }) => reduced[order[d]!] !== reduced[order[d - 1]!]);
+    const dims = collapsed(shape, strides, apart);
+    return this.written(op, order, dims.length ? dims : [1])!;
   }
 
   /** The words of the instruction over `dims`, or undefined where an operand cannot be stepped through so. */
-  words(op: (name: string) => number, dims: readonly number[] = this.coarse()): Word[] | undefined {
-    const over = (o: Operand) => reshaped({ shape: this.dims, strides: o.strides }, dims)?.map(word);
+  wordsOver(op: (name: string) => number, dims: readonly number[]): Word[] | undefined {
+    return this.written(
+      op,
+      this.dims.map((_, d) => d),
+      dims,
+    );
+  }
+
+  private written(op: (name: string) => number, order: readonly number[], dims: readonly number[]): Word[] | undefined {
+    const shape = order.map((d) => this.dims[d]!);
+    const over = (o: Operand) => reshaped({ shape, strides: order.map((d) => o.strides[d]!) }, dims)?.map(word);
     const steps = new Map(this.everything().map((o) => [o, over(o)]));
     if ([...steps.values()].includes(undefined)) return undefined;
     const kept = [...this.results, ...this.reductions].map((r) => r.register);
     const numbers = this.registers.numbered(kept);
     const place = ({ view }: Operand): Word => ({ buffer: view.buffer, offset: view.offset });
     const type = ({ view }: Operand) => dtypes.indexOf(view.dtype);
-    const axes = axesOf(this.dims, dims);
-    const mask = ({ reduced }: Reduction) => reduced.reduce((bits, yes, d) => (yes ? bits | (1 << axes[d]!) : bits), 0);
+    const axes = axesOf(shape, dims);
+    const mask = ({ reduced }: Reduction) =>
+      order.reduce((bits, d, i) => (reduced[d] ? bits | (1 << axes[i]!) : bits), 0);
     return [
       dims.length,
       ...dims.map(word),

@@ -39,7 +39,7 @@ export function matmul(
     // the product was written by this instruction, over whatever was there: it is no operand, and its place is nobody else's
     const others = reads.filter((buffer) => buffer !== y.buffer);
     const free = inPlace.filter((pair) => !pair.includes(y.buffer));
-    draft.with(code.words(op, over)!, { reads: others, writes, inPlace: free });
+    draft.with(code.wordsOver(op, over)!, { reads: others, writes, inPlace: free });
   }
   return draft.done();
 }

@@ -3,6 +3,7 @@ use super::lanes::{Known, dot, slopes};
 use super::mask::Place;
 use super::strips::{Source, Strips, WIDTH, add_product, pack_panel, spread};
 use super::{KEYS, Scores, Sizes, Space, View};
+use crate::gemm::Parts;
 use crate::kernel::{Kernel, Scratch};
 use crate::memory::Memory;
 use crate::reader::{Reader, Result};
@@ -124,22 +125,23 @@ impl AttentionGrad {
             pack_panel(set, lanes(from_q, q_step, q_place), sizes.width, whole, count, own.q_rows);
             pack_panel(set, lanes(from_g, g_step, g_place), sizes.out, whole_out, count, own.g_rows);
             let strips = packed.keys.holding(mask.limit(place));
-            let most = (KEYS / set.rows()).max(1);
-            for start in (0..strips).step_by(most) {
-                let which = start..strips.min(start + most);
+            for which in Parts::new(strips, 1, (KEYS / set.rows()).max(1)).all() {
                 let span = packed.keys.lines(which.clone());
                 packed.keys.times(which.clone(), 0..sizes.width, (own.q, count), own.scores, (*scale, false));
-                packed.values.times(which, 0..sizes.out, (own.g, count), own.slopes, (1.0, false));
+                packed.values.times(which.clone(), 0..sizes.out, (own.g, count), own.slopes, (1.0, false));
                 mask.apply(memory, place, span.clone(), own.scores);
                 (self.slopes)(own.scores, own.slopes, span.len(), &known, *scale);
                 let dk = sums.wrapping_add(span.start * whole);
                 let dv = sums.wrapping_add(sizes.keys * whole + span.start * whole_out);
                 add_product(set, span.len(), own.slopes, count, (own.q_rows, whole), dk);
                 add_product(set, span.len(), own.scores, count, (own.g_rows, whole_out), dv);
-                packed.turned.times(0..packed.turned.number(), span, (own.slopes, count), own.dq, (1.0, start > 0));
-            }
-            if strips == 0 {
-                std::ptr::write_bytes(own.dq, 0, sizes.width * WIDTH);
+                packed.turned.times(
+                    0..packed.turned.number(),
+                    span,
+                    (own.slopes, count),
+                    own.dq,
+                    (1.0, which.start > 0),
+                );
             }
             pack_panel(set, lanes(own.dq, WIDTH, 1), sizes.width, sizes.width, count, own.dq_rows);
             let to = self.dq.at(memory, batch, head, first);
@@ -168,13 +170,16 @@ impl AttentionGrad {
         own: &mut Space,
         sums: *mut f32,
     ) {
-        let Scores { sizes, k, v, set, .. } = &self.scores;
-        let [keys, values, turned, q, g, q_rows, g_rows, scores, slopes, dq, dq_rows] =
+        let Scores { sizes, q, k, v, set, .. } = &self.scores;
+        let [keys, values, turned, own_q, g, q_rows, g_rows, scores, slopes, dq, dq_rows] =
             self.pieces().map(|n| own.take(n));
-        let own = Pieces { q, g, q_rows, g_rows, scores, slopes, dq, dq_rows };
+        let own = Pieces { q: own_q, g, q_rows, g_rows, scores, slopes, dq, dq_rows };
         let (shared, panels) = (sizes.heads / sizes.groups, self.scores.panels());
         let (from_k, from_v) = (k.at(memory, batch, group, 0), v.at(memory, batch, group, 0));
         let lanes = |from, line, step| Source { from, line, step };
+        let all_keys = Place { batch, head: group, first: 0, count: sizes.keys };
+        k.fetch(memory, all_keys, sizes.width);
+        v.fetch(memory, all_keys, sizes.out);
         // SAFETY: keys, values and panels are within the operands
         unsafe {
             let packed = Packed {
@@ -184,10 +189,17 @@ impl AttentionGrad {
             };
             std::ptr::write_bytes(sums, 0, self.sums());
             let all = shared * panels;
-            for panel in all * cut / cuts..all * (cut + 1) / cuts {
-                let first = panel % panels * WIDTH;
-                let (head, count) = (group * shared + panel / panels, WIDTH.min(sizes.queries - first));
-                self.panel(memory, Place { batch, head, first, count }, &packed, &own, sums);
+            let last = all * (cut + 1) / cuts;
+            for panel in all * cut / cuts..last {
+                let place = self.scores.place(batch, group, panel);
+                if panel + 1 < last {
+                    let next = self.scores.place(batch, group, panel + 1);
+                    q.fetch(memory, next, sizes.width);
+                    self.g.fetch(memory, next, sizes.out);
+                    self.y.fetch(memory, next, sizes.out);
+                }
+                self.dq.fetch(memory, place, sizes.width);
+                self.panel(memory, place, &packed, &own, sums);
             }
         }
     }

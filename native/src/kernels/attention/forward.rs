@@ -3,6 +3,7 @@ use super::lanes::{Totals, exponentials, scale};
 use super::mask::Place;
 use super::strips::{Source, Strips, WIDTH, pack_panel, spread};
 use super::{KEYS, Scores, Sizes, Space, View};
+use crate::gemm::Parts;
 use crate::kernel::{Kernel, Scratch};
 use crate::memory::Memory;
 use crate::reader::{Reader, Result};
@@ -58,17 +59,15 @@ impl Attention {
         unsafe {
             pack_panel(set, source, count, WIDTH, sizes.width, own.q);
             let strips = keys.holding(mask.limit(place));
-            let most = (KEYS / set.rows()).max(1);
-            for start in (0..strips).step_by(most) {
-                let which = start..strips.min(start + most);
+            for which in Parts::new(strips, 1, (KEYS / set.rows()).max(1)).all() {
                 let span = keys.lines(which.clone());
-                keys.times(which, 0..sizes.width, (own.q, count), own.block, (*scale, false));
+                keys.times(which.clone(), 0..sizes.width, (own.q, count), own.block, (*scale, false));
                 mask.apply(memory, place, span.clone(), own.block);
                 (self.exponentials)(own.block, span.len(), &mut totals);
-                if start > 0 {
+                if which.start > 0 {
                     (self.scale)(own.y, sizes.out, &totals.factor);
                 }
-                values.times(0..values.number(), span, (own.block, count), own.y, (1.0, start > 0));
+                values.times(0..values.number(), span, (own.block, count), own.y, (1.0, which.start > 0));
             }
             (self.scale)(own.y, sizes.out, &totals.sum.map(|sum| 1.0 / sum));
             let source = Source { from: own.y, line: WIDTH, step: 1 };
@@ -102,7 +101,7 @@ impl Kernel for Attention {
     }
 
     unsafe fn run(&self, memory: &Memory, worker: &Worker) {
-        let Scores { sizes, k, v, set, .. } = &self.scores;
+        let Scores { sizes, q, k, v, set, .. } = &self.scores;
         let (cuts, shared, panels) = (self.scores.cuts(worker.count), sizes.heads / sizes.groups, self.scores.panels());
         if sizes.keys == 0 {
             return worker.each(sizes.batch * sizes.heads, |task| {
@@ -113,8 +112,11 @@ impl Kernel for Attention {
         worker.each(sizes.batch * sizes.groups * cuts, |task| {
             let (batch, group) = (task / cuts / sizes.groups, task / cuts % sizes.groups);
             let mut space = Space(memory.own[worker.index].cast());
-            let [at_k, at_v, q, block, y, turned] = self.pieces().map(|n| space.take(n));
-            let own = Pieces { q, block, y, turned };
+            let [at_k, at_v, at_q, block, y, turned] = self.pieces().map(|n| space.take(n));
+            let own = Pieces { q: at_q, block, y, turned };
+            let all_keys = Place { batch, head: group, first: 0, count: sizes.keys };
+            k.fetch(memory, all_keys, sizes.width);
+            v.fetch(memory, all_keys, sizes.out);
             let (from_k, from_v) = (k.at(memory, batch, group, 0), v.at(memory, batch, group, 0));
             let all = shared * panels;
             // the last panels see most: they go first
@@ -125,10 +127,14 @@ impl Kernel for Attention {
                 let keys = Strips::pack(set, lines, sizes.keys, sizes.width, at_k);
                 let lines = Source { from: from_v, line: v.element(), step: v.place() };
                 let values = Strips::pack(set, lines, sizes.out, sizes.keys, at_v);
-                for panel in all * cut / cuts..all * (cut + 1) / cuts {
-                    let first = panel % panels * WIDTH;
-                    let (head, count) = (group * shared + panel / panels, WIDTH.min(sizes.queries - first));
-                    self.panel(memory, Place { batch, head, first, count }, (&keys, &values), &own);
+                let last = all * (cut + 1) / cuts;
+                for panel in all * cut / cuts..last {
+                    let place = self.scores.place(batch, group, panel);
+                    if panel + 1 < last {
+                        q.fetch(memory, self.scores.place(batch, group, panel + 1), sizes.width);
+                    }
+                    self.y.fetch(memory, place, sizes.out);
+                    self.panel(memory, place, (&keys, &values), &own);
                 }
             }
         });

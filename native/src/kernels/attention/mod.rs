@@ -16,11 +16,11 @@ pub use forward::read as read_attention;
 use crate::gemm::Set;
 use crate::memory::Memory;
 use crate::reader::{Dtype, Operand, Reader, Result};
-use mask::Mask;
-use strips::WIDTH;
+use mask::{Mask, Place};
+use strips::{WIDTH, fetch};
 
 /// Most keys whose scores are held at once: with a panel of queries, what the first cache holds.
-const KEYS: usize = 256;
+const KEYS: usize = 448;
 
 #[derive(Clone, Copy)]
 struct Sizes {
@@ -62,6 +62,12 @@ impl View {
     fn element(&self) -> usize {
         self.strides[3]
     }
+    /// Brings `count` places of `width` elements near, if there are any: they are needed soon.
+    fn fetch(&self, memory: &Memory, place: Place, width: usize) {
+        if place.count > 0 && self.element() == 1 {
+            fetch(self.at(memory, place.batch, place.head, place.first), (place.count, self.place()), width);
+        }
+    }
 }
 
 /// What the forward and the backward pass read alike.
@@ -96,6 +102,13 @@ impl Scores {
     /// Panels of queries of one head.
     fn panels(&self) -> usize {
         self.sizes.queries.div_ceil(WIDTH)
+    }
+
+    /// Panel `i` of those of a group's heads.
+    fn place(&self, batch: usize, group: usize, i: usize) -> Place {
+        let (shared, panels) = (self.sizes.heads / self.sizes.groups, self.panels());
+        let first = i % panels * WIDTH;
+        Place { batch, head: group * shared + i / panels, first, count: WIDTH.min(self.sizes.queries - first) }
     }
 
     /// Into how many tasks the queries of one group are cut, so that a team finds enough of them.

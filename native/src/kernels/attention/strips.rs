@@ -1,5 +1,5 @@
 //! Products of packed strips of rows with panels of columns, by the tiles of the matrix product.
-use crate::gemm::{Panel, Parts, SLACK, Set, Tile};
+use crate::gemm::{Panels, Parts, SLACK, Set, Tile};
 use std::ops::Range;
 
 /// Queries of a panel, and floats from one of its rows to the next.
@@ -36,7 +36,7 @@ impl Strips {
             let (height, out) = (part.len(), out.wrapping_add(part.start * k));
             let from = from.wrapping_add(part.start * line);
             // SAFETY: the caller's; what runs over into the next strip is written after it
-            unsafe { (set.pack)(&Panel { from, line, step, lines: height, width: height, k, out }) };
+            unsafe { (set.pack)(&Panels::one([line, step], from, [height, k], 1, out)) };
         }
         strips
     }
@@ -99,6 +99,23 @@ impl Strips {
     }
 }
 
+/// Brings `rows` rows of `length` elements near, one row every `by`: what is packed or written next comes from afar.
+pub fn fetch(from: *const f32, (rows, by): (usize, usize), length: usize) {
+    for row in 0..rows {
+        for at in (0..length).step_by(16) {
+            near(from.wrapping_add(row * by + at));
+        }
+    }
+}
+#[cfg(target_arch = "x86_64")]
+fn near(at: *const f32) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: a prefetch of any address is harmless
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+}
+#[cfg(not(target_arch = "x86_64"))]
+fn near(_: *const f32) {}
+
 /// Adds `a·b` to `c`: `a` has `rows` rows of `WIDTH`, of which `k` count; `b` and `c` rows of `width`, whole vectors.
 ///
 /// # Safety
@@ -146,7 +163,7 @@ pub unsafe fn pack_panel(set: &Set, source: Source, lines: usize, width: usize, 
     }
     let Source { from, line, step } = source;
     // SAFETY: the caller's
-    unsafe { (set.pack)(&Panel { from, line, step, lines, width, k, out }) }
+    unsafe { (set.pack)(&Panels::one([line, step], from, [lines, k], width, out)) }
 }
 
 /// Writes rows of `width` to where they belong.

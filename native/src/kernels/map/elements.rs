@@ -171,19 +171,47 @@ versions! { fn tile_out<E: Element>(src: &[u32], memory: *mut u8, p: &Plane) = s
 /// How elements of one type are moved; the lanes are those of a block, from the plane's first on.
 #[derive(Clone, Copy)]
 pub struct Moves {
-    pub rows_in: unsafe fn(&mut [u32], *const u8, &Plane),
-    pub rows_out: unsafe fn(&[u32], *mut u8, &Plane),
-    pub tile_in: unsafe fn(&mut [u32], *const u8, &Plane),
-    pub tile_out: unsafe fn(&[u32], *mut u8, &Plane),
+    rows_in: unsafe fn(&mut [u32], *const u8, &Plane),
+    rows_out: unsafe fn(&[u32], *mut u8, &Plane),
+    tile_in: unsafe fn(&mut [u32], *const u8, &Plane),
+    tile_out: unsafe fn(&[u32], *mut u8, &Plane),
+    /// As tiles, where the rows' stride in memory is 1.
+    turn_in: unsafe fn(&mut [u32], *const u8, &Plane),
+    turn_out: unsafe fn(&[u32], *mut u8, &Plane),
 }
 impl Moves {
     fn of<E: Element>(simd: Simd) -> Moves {
         let (rows_in, rows_out) = (rows_in::<E>(simd), rows_out::<E>(simd));
-        Moves { rows_in, rows_out, tile_in: tile_in::<E>(simd), tile_out: tile_out::<E>(simd) }
+        let (tile_in, tile_out) = (tile_in::<E>(simd), tile_out::<E>(simd));
+        Moves { rows_in, rows_out, tile_in, tile_out, turn_in: tile_in, turn_out: tile_out }
+    }
+    /// How a plane goes in, and out.
+    pub fn way_in(&self, plane: &Plane, tile: bool) -> unsafe fn(&mut [u32], *const u8, &Plane) {
+        match (tile, plane.row) {
+            (true, 1) => self.turn_in,
+            (true, _) => self.tile_in,
+            _ => self.rows_in,
+        }
+    }
+    pub fn way_out(&self, plane: &Plane, tile: bool) -> unsafe fn(&[u32], *mut u8, &Plane) {
+        match (tile, plane.row) {
+            (true, 1) => self.turn_out,
+            (true, _) => self.tile_out,
+            _ => self.rows_out,
+        }
+    }
+    fn words(simd: Simd) -> Moves {
+        let mut moves = Moves::of::<Word>(simd);
+        #[cfg(target_arch = "x86_64")]
+        if simd > Simd::Portable {
+            moves.turn_in = super::transpose::tile_in;
+            moves.turn_out = super::transpose::tile_out;
+        }
+        moves
     }
     pub fn new(dtype: Dtype, simd: Simd) -> Moves {
         match dtype {
-            Dtype::F32 | Dtype::I32 | Dtype::U32 => Moves::of::<Word>(simd),
+            Dtype::F32 | Dtype::I32 | Dtype::U32 => Moves::words(simd),
             Dtype::F16 => Moves::of::<Half>(simd),
             Dtype::Bf16 => Moves::of::<Brain>(simd),
             Dtype::I64 => Moves::of::<Long>(simd),

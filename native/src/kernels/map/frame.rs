@@ -35,6 +35,19 @@ const fn padded(bytes: usize) -> usize {
     bytes.next_multiple_of(64)
 }
 
+/// Asks for memory that is read soon.
+#[inline(always)]
+fn prefetch(from: *const u8, bytes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for at in (0..bytes).step_by(64) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing where there is no memory
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (from, bytes);
+}
+
 impl<'a> Frame<'a> {
     /// Bytes of a frame for a map, without its reductions' values.
     pub fn bytes(map: &Map) -> usize {
@@ -47,7 +60,7 @@ impl<'a> Frame<'a> {
 
     /// # Safety
     /// `own` is aligned to 64 and holds `bytes(map)`, and the memory is that of a plan that the map was read from.
-    pub unsafe fn new(map: &'a Map, memory: &Memory, own: *mut u8, longest: usize) -> Frame<'a> {
+    pub unsafe fn new(map: &'a Map, memory: &Memory, own: *mut u8) -> Frame<'a> {
         let (registers, operands) = (map.code.registers, map.inputs.len() + map.outputs.len());
         // SAFETY: the parts of `own`, each written before it is borrowed
         let mut frame = unsafe {
@@ -72,10 +85,8 @@ impl<'a> Frame<'a> {
         };
         frame.place(memory);
         for (k, &bits) in map.code.constants.iter().enumerate() {
-            // SAFETY: a register holds `lanes`, of which no block uses more than `longest`
-            unsafe {
-                std::slice::from_raw_parts_mut(frame.at[map.inputs.len() + k], longest.min(map.lanes)).fill(bits)
-            };
+            // SAFETY: a register holds more than the one lane of a constant
+            unsafe { *frame.at[map.inputs.len() + k] = bits };
         }
         frame
     }
@@ -119,7 +130,8 @@ impl<'a> Frame<'a> {
             self.extent[..extent.len()].copy_from_slice(extent);
             for (k, seen) in self.seen.iter_mut().enumerate() {
                 let port = if k < inputs { &map.inputs[k] } else { &map.outputs[k - inputs].port };
-                *seen = Seen { walk: Walk::new(extent, &port.stride), from: std::ptr::null() };
+                let walk = if port.single { Walk::new(&[], &[0; RANK]) } else { Walk::new(extent, &port.stride) };
+                *seen = Seen { walk, from: std::ptr::null() };
             }
         }
         // SAFETY: the block lies inside the space, whose operands the plan's slots hold; registers hold a block
@@ -133,8 +145,12 @@ impl<'a> Frame<'a> {
                     self.at[output.register] = if here { address } else { self.lanes_of(output.register) };
                 }
             }
-            for step in &map.code.steps {
+            for (s, step) in map.code.steps.iter().enumerate() {
+                if map.streams {
+                    self.ahead(s, n);
+                }
                 let [a, b, c] = step.operands.map(|r| self.at[r].cast_const());
+                let n = if step.single { 1 } else { n };
                 (step.run)(std::slice::from_raw_parts_mut(self.at[step.dst], n), a, b, c);
             }
             self.store(low, n);
@@ -144,6 +160,7 @@ impl<'a> Frame<'a> {
     unsafe fn load(&mut self, low: &[usize], n: usize) {
         for (k, port) in self.map.inputs.iter().enumerate() {
             let seen = &mut self.seen[k];
+            let n = if port.single { 1 } else { n };
             // SAFETY: as in `block`
             unsafe {
                 let from = self.places[k].base.add(dot(low, &port.stride) * port.dtype.bytes());
@@ -161,7 +178,7 @@ impl<'a> Frame<'a> {
                 let (times, part) = seen.walk.repeated();
                 let one = n / times;
                 let (plane, tile, rest) = part.plane();
-                let run = if tile { port.moves.tile_in } else { port.moves.rows_in };
+                let run = port.moves.way_in(&plane, tile);
                 each_place(&rest.extent[..rest.rank], &part.dense, &part.stride, |to, at| {
                     run(&mut lanes[to..], from.add(at * port.dtype.bytes()), &plane);
                 });
@@ -198,7 +215,7 @@ impl<'a> Frame<'a> {
                 continue;
             }
             let (plane, tile, rest) = seen.walk.plane();
-            let run = if tile { port.moves.tile_out } else { port.moves.rows_out };
+            let run = port.moves.way_out(&plane, tile);
             // SAFETY: as in `block`
             unsafe {
                 let to = place.base.add(dot(low, &port.stride) * port.dtype.bytes());
@@ -206,6 +223,17 @@ impl<'a> Frame<'a> {
                 each_place(&rest.extent[..rest.rank], &seen.walk.dense, &seen.walk.stride, |from, at| {
                     run(&lanes[from..], to.add(at * port.dtype.bytes()), &plane);
                 });
+            }
+        }
+    }
+
+    /// Asks for one step's share of what the next block will most likely read, so that it arrives while this one is computed.
+    fn ahead(&self, step: usize, n: usize) {
+        let share = |s: usize| s * 4 * n / self.map.code.steps.len() / 64 * 64;
+        let (low, high) = (share(step), share(step + 1));
+        for (k, port) in self.map.inputs.iter().enumerate() {
+            if port.far && self.seen[k].walk.contiguous() {
+                prefetch(self.at[k].cast_const().cast::<u8>().wrapping_add(4 * n + low), high - low);
             }
         }
     }

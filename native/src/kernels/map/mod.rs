@@ -8,6 +8,7 @@ mod reduce;
 mod run;
 #[cfg(test)]
 mod tests;
+mod transpose;
 mod walk;
 
 use crate::memory::Memory;
@@ -28,6 +29,10 @@ struct Port {
     moves: Moves,
     /// Whether memory holds a register's lanes as they are.
     word: bool,
+    /// Whether it is one number for the whole space.
+    single: bool,
+    /// Whether it holds lanes and is too large to stay in a core's own caches.
+    far: bool,
     /// Bytes from the first element to behind the last.
     span: usize,
 }
@@ -48,6 +53,8 @@ pub struct Map {
     code: Code,
     /// The length of a register, and of the longest block.
     lanes: usize,
+    /// Whether there is enough to compute that memory should be asked for ahead.
+    streams: bool,
 }
 
 impl Map {
@@ -83,7 +90,7 @@ impl Map {
         }
         // SAFETY: as the caller promises
         unsafe {
-            let mut frame = Frame::new(self, memory, own, extent.iter().product());
+            let mut frame = Frame::new(self, memory, own);
             each_block(low, extent, &self.block(extent), |low, extent| frame.block(low, extent));
         }
     }

@@ -2,7 +2,7 @@
 use crate::math;
 use crate::simd::{Simd, mul_add, versions};
 
-/// An instruction over a block: `dst` has as many lanes as it is long, and overlaps no operand.
+/// An instruction over a block: `dst` overlaps no operand, and an operand has as many lanes as `dst`, or one for all of them.
 pub type Run = unsafe fn(dst: &mut [u32], a: *const u32, b: *const u32, c: *const u32);
 
 /// What a register holds, as a type.
@@ -53,28 +53,62 @@ impl Bits for bool {
 
 trait Lane {
     const OPERANDS: usize;
+    /// Whether it also makes a block of one lane.
+    const SPREADS: bool;
     fn lane<const FMA: bool>(a: u32, b: u32, c: u32) -> u32;
     /// Mends what the loop over lanes cannot do; `a` has as many lanes as `dst`.
     #[inline(always)]
     unsafe fn mend(_dst: &mut [u32], _a: *const u32) {}
 }
 
+/// Which operands are one lane for the whole block: bit k for operand k.
+trait Single {
+    const MASK: usize;
+}
+macro_rules! singles {
+    ($($name:ident $mask:literal)*) => { $(
+        enum $name {}
+        impl Single for $name {
+            const MASK: usize = $mask;
+        }
+    )* };
+}
+singles! { None 0 A 1 B 2 AB 3 C 4 AC 5 BC 6 }
+
 #[inline(always)]
-unsafe fn body<L: Lane, const FMA: bool>(dst: &mut [u32], a: *const u32, b: *const u32, c: *const u32) {
+unsafe fn body<L: Lane, S: Single, const FMA: bool>(dst: &mut [u32], a: *const u32, b: *const u32, c: *const u32) {
     let n = dst.len();
     for i in 0..n {
-        // SAFETY: every operand that the instruction has is as long as `dst`
+        let at = |operand: usize| if S::MASK >> operand & 1 == 1 { 0 } else { i };
+        // SAFETY: every operand that the instruction has is as long as `dst`, or is read at its first lane only
         unsafe {
-            let x = *a.add(i);
-            let y = if L::OPERANDS > 1 { *b.add(i) } else { 0 };
-            let z = if L::OPERANDS > 2 { *c.add(i) } else { 0 };
+            let x = *a.add(at(0));
+            let y = if L::OPERANDS > 1 { *b.add(at(1)) } else { 0 };
+            let z = if L::OPERANDS > 2 { *c.add(at(2)) } else { 0 };
             *dst.get_unchecked_mut(i) = L::lane::<FMA>(x, y, z);
         }
     }
-    // SAFETY: as above
-    unsafe { L::mend(dst, a) };
+    if S::MASK == 0 {
+        // SAFETY: as above
+        unsafe { L::mend(dst, a) };
+    }
 }
-versions! { fn instance<L: Lane>(dst: &mut [u32], a: *const u32, b: *const u32, c: *const u32) = body }
+versions! { fn instance<L: Lane, S: Single>(dst: &mut [u32], a: *const u32, b: *const u32, c: *const u32) = body }
+
+/// The loop for an instruction of which the operands in `mask` are one lane; not all of them, but for a copy.
+fn choose<L: Lane>(simd: Simd, mask: usize) -> Run {
+    let two = L::OPERANDS == 2 || L::OPERANDS == 3;
+    let three = L::OPERANDS == 3;
+    match mask {
+        1 if two || L::SPREADS => instance::<L, A>(simd),
+        2 if two => instance::<L, B>(simd),
+        3 if three => instance::<L, AB>(simd),
+        4 if three => instance::<L, C>(simd),
+        5 if three => instance::<L, AC>(simd),
+        6 if three => instance::<L, BC>(simd),
+        _ => instance::<L, None>(simd),
+    }
+}
 
 /// `f` in double precision where an argument is beyond the reach of the vector loop.
 #[inline(always)]
@@ -97,23 +131,43 @@ pub fn mix(x: u32) -> u32 {
     let x = (x ^ (x >> 15)).wrapping_mul(0x846c_a68b);
     x ^ (x >> 16)
 }
+/// `a as i32`, in a way that vectorises.
+#[inline(always)]
+fn to_whole(a: f32) -> i32 {
+    let inside = if a > -2_147_483_648.0 { a } else { -2_147_483_648.0 };
+    let inside = if inside < 2_147_483_520.0 { inside } else { 2_147_483_520.0 };
+    // SAFETY: between the least i32 and the largest f32 below 2³¹, and not NaN
+    let whole = unsafe { inside.to_int_unchecked::<i32>() };
+    let whole = if a >= 2_147_483_648.0 { i32::MAX } else { whole };
+    if a.is_nan() { 0 } else { whole }
+}
+/// `a as u32`, in a way that vectorises.
+#[inline(always)]
+fn to_natural(a: f32) -> u32 {
+    let upper = a >= 2_147_483_648.0;
+    let part = to_whole(if upper { a - 2_147_483_648.0 } else { a });
+    let whole = if upper { (part as u32) | 1 << 31 } else { part.max(0) as u32 };
+    if a >= 4_294_967_296.0 { u32::MAX } else { whole }
+}
 const GOLDEN: u32 = 0x9e37_79b9;
 
 /// What a plan's instruction number stands for.
 pub struct Op {
     pub operands: usize,
-    pub run: fn(Simd) -> Run,
+    /// The loop, by the operands that are one lane.
+    pub run: fn(Simd, usize) -> Run,
 }
 
 macro_rules! ops {
     ($($name:literal $lane:ident ($($x:ident: $t:ty),+) -> $r:ty { $value:expr } $(mend $mend:expr)?)*) => {
         /// The names of a map's instructions: a plan writes an instruction by its place here.
         pub const OPS: &[&str] = &[$($name),*];
-        pub const TABLE: &[Op] = &[$(Op { operands: ops!(@count $($x)+), run: instance::<$lane> }),*];
+        pub const TABLE: &[Op] = &[$(Op { operands: ops!(@count $($x)+), run: choose::<$lane> }),*];
         $(
             enum $lane {}
             impl Lane for $lane {
                 const OPERANDS: usize = ops!(@count $($x)+);
+                const SPREADS: bool = matches!($name.as_bytes(), b"copy");
                 #[inline(always)]
                 fn lane<const FMA: bool>(a: u32, b: u32, c: u32) -> u32 {
                     let lanes = [a, b, c];
@@ -185,8 +239,8 @@ ops! {
     "minimumI" MinimumI (a: i32, b: i32) -> i32 { a.min(b) }
     "maximumU" MaximumU (a: u32, b: u32) -> u32 { a.max(b) }
     "minimumU" MinimumU (a: u32, b: u32) -> u32 { a.min(b) }
-    "f32ToI" F32ToI (a: f32) -> i32 { a as i32 }
-    "f32ToU" F32ToU (a: f32) -> u32 { a as u32 }
+    "f32ToI" F32ToI (a: f32) -> i32 { to_whole(a) }
+    "f32ToU" F32ToU (a: f32) -> u32 { to_natural(a) }
     "iToF" IToF (a: i32) -> f32 { a as f32 }
     "uToF" UToF (a: u32) -> f32 { a as f32 }
     "toBool" ToBool (a: f32) -> bool { a != 0.0 }
@@ -200,5 +254,6 @@ ops! {
 
 /// The instruction whose last operand is not written in the plan: it is the number of the element.
 pub fn counts(op: usize) -> bool {
-    OPS[op] == "uniform"
+    op == OPS.len() - 1
 }
+pub const COPY: usize = OPS.len() - 2;

@@ -10,6 +10,11 @@ use crate::simd::Simd;
 /// Bytes of the first cache that registers may fill.
 const CACHE: usize = 24 << 10;
 
+/// Bytes beyond which an operand comes from memory.
+const FAR: usize = 512 << 10;
+/// Steps between which memory is asked for ahead; with fewer the processor's own guesses do better.
+const STEPS: usize = 6;
+
 /// What of a space an operand must hold: an empty one touches nothing.
 fn touched(dims: &[usize]) -> Vec<usize> {
     if dims.contains(&0) { vec![0; dims.len()] } else { dims.to_vec() }
@@ -19,7 +24,9 @@ fn port(r: &mut Reader, dims: &[usize], simd: Simd, dtype: Dtype, stride: Vec<us
     let operand = r.operand(dtype, &touched(dims), &stride)?;
     let last: usize = dims.iter().zip(&stride).map(|(&n, &by)| n.saturating_sub(1) * by).sum();
     let span = if dims.contains(&0) { 0 } else { (last + 1) * dtype.bytes() };
-    Ok(Port { dtype, stride: axes(&stride), operand, moves: Moves::new(dtype, simd), word: is_word(dtype), span })
+    let single = dims.iter().zip(&stride).all(|(&n, &by)| n == 1 || by == 0);
+    let (moves, word) = (Moves::new(dtype, simd), is_word(dtype));
+    Ok(Port { dtype, stride: axes(&stride), operand, moves, word, single, far: word && span > FAR, span })
 }
 
 impl Map {
@@ -54,8 +61,8 @@ impl Map {
         let reductions = (0..r.count()?).map(|_| reduction(r, &dims, simd)).collect::<Result<Vec<Reduction>>>()?;
         let mut results: Vec<usize> =
             outputs.iter().map(|o| o.register).chain(reductions.iter().map(|r| r.register)).collect();
-        let code = Code::read(r, inputs.len(), &mut results, simd)?;
-        let mut map = Map { dims, inputs, outputs, reductions, code, lanes: 0 };
+        let code = Code::read(r, inputs.iter().map(|p| p.single).collect(), &mut results, simd)?;
+        let mut map = Map { dims, inputs, outputs, reductions, code, lanes: 0, streams: false };
         map.assign(&results);
         Ok(map)
     }
@@ -69,7 +76,9 @@ impl Map {
         }
         self.reductions.iter_mut().zip(reductions).for_each(|(r, &register)| r.register = register);
         let most = self.dims.iter().product::<usize>().clamp(1, 1024).next_multiple_of(16);
-        self.lanes = (CACHE / 4 / self.code.registers / 64 * 64).clamp(128, 1024).min(most);
+        self.streams = self.code.steps.len() >= STEPS && self.inputs.iter().any(|p| p.far);
+        let singles = self.code.constants.len() + self.inputs.iter().filter(|p| p.single).count();
+        self.lanes = (CACHE / 4 / (self.code.registers - singles) / 64 * 64).clamp(128, 1024).min(most);
     }
 
     /// Makes neighbouring axes one wherever every operand allows it.

@@ -46,7 +46,12 @@ unsafe fn fold_rows<F: Fold, const FMA: bool>(to: *mut f64, by: usize, v: *const
     for i in 0..rows {
         // SAFETY: the block holds `rows` rows, and `to` a value for each
         unsafe {
-            let v = v.add(i * n);
+            let (v, to) = (v.add(i * n), to.add(i * by));
+            if n < FEW {
+                let total = (0..n).fold(F::FIRST as f32, |total, j| F::join(total, *v.add(j)));
+                *to = F::wide(*to, f64::from(total));
+                continue;
+            }
             let mut lanes = [F::FIRST as f32; LANES];
             let whole = n - n % LANES;
             for at in (0..whole).step_by(LANES) {
@@ -60,7 +65,7 @@ unsafe fn fold_rows<F: Fold, const FMA: bool>(to: *mut f64, by: usize, v: *const
                     *lane = F::join(*lane, *v.add(at + j));
                 }
             }
-            let mut width = if most == 0 { 1 } else { LANES };
+            let mut width = LANES;
             while width > 1 {
                 width /= 2;
                 for j in 0..width {
@@ -69,7 +74,6 @@ unsafe fn fold_rows<F: Fold, const FMA: bool>(to: *mut f64, by: usize, v: *const
             }
             let rest = (most..n).fold(F::FIRST as f32, |rest, j| F::join(rest, *v.add(j)));
             let total = F::join(lanes[0], rest);
-            let to = to.add(i * by);
             *to = F::wide(*to, f64::from(total));
         }
     }
@@ -78,6 +82,13 @@ unsafe fn fold_rows<F: Fold, const FMA: bool>(to: *mut f64, by: usize, v: *const
 /// `rows` rows of `n` lanes into one row.
 #[inline(always)]
 unsafe fn fold_columns<F: Fold, const FMA: bool>(to: *mut f64, by: usize, v: *const f32, rows: usize, n: usize) {
+    if rows == 1 {
+        for j in 0..n {
+            // SAFETY: as below
+            unsafe { *to.add(j * by) = F::wide(*to.add(j * by), f64::from(*v.add(j))) };
+        }
+        return;
+    }
     let mut row = [0f32; WIDE];
     // short rows are folded several side by side
     let beside = (LANES / n).clamp(1, rows);

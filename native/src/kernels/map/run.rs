@@ -198,10 +198,9 @@ impl Kernel for Chunked {
                 reductions().for_each(|(r, _)| unsafe { r.write_first(&self.map.dims, memory.at(r.operand)) });
             });
         }
-        let longest = self.chunk[..self.map.dims.len()].iter().product();
         // SAFETY: the scratch is as asked for; chunks are disjoint, and so are the values that a task joins
         unsafe {
-            let mut frame = Frame::new(&self.map, memory, memory.own[worker.index], longest);
+            let mut frame = Frame::new(&self.map, memory, memory.own[worker.index]);
             worker.each(self.chunks, |chunk| self.carry_out(&mut frame, memory, chunk));
             let tasks: usize = self.partials.iter().map(|p| p.tasks).sum();
             if tasks > 0 {

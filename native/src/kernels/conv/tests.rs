@@ -1,0 +1,208 @@
+//! Each of the three against plain loops in double precision: odd sizes, both layouts, every instruction set, one thread and three.
+use super::spread::Spread;
+use super::tile::Tiles;
+use super::weights::Weights;
+use crate::kernel::Kernel;
+use crate::kernels::image_testing::{LAYOUTS, places, run, strides, whole};
+use crate::reader::{Reader, Result};
+
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    x: [usize; 4],
+    o: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    /// Above, left, below, right.
+    padding: [usize; 4],
+    dilation: [usize; 2],
+    groups: usize,
+}
+const PLAIN: Case =
+    Case { x: [2, 5, 6, 7], o: 4, kernel: [3, 3], stride: [1, 1], padding: [1; 4], dilation: [1, 1], groups: 1 };
+
+fn cases() -> Vec<Case> {
+    vec![
+        PLAIN,
+        Case { x: [1, 17, 5, 4], o: 35, ..PLAIN },
+        Case { x: [3, 20, 9, 7], o: 19, stride: [2, 2], ..PLAIN },
+        Case { x: [2, 33, 8, 8], o: 34, kernel: [1, 1], padding: [0; 4], ..PLAIN },
+        Case { x: [2, 18, 7, 7], o: 16, kernel: [1, 1], stride: [2, 2], padding: [0; 4], ..PLAIN },
+        Case { x: [1, 16, 11, 10], o: 3, kernel: [2, 3], stride: [1, 3], padding: [2, 0, 0, 3], ..PLAIN },
+        Case { x: [1, 19, 12, 9], o: 18, dilation: [2, 3], padding: [2, 3, 2, 3], ..PLAIN },
+        Case { x: [1, 3, 13, 12], o: 33, kernel: [5, 5], padding: [2; 4], ..PLAIN },
+        Case { x: [1, 34, 5, 4], o: 38, groups: 2, ..PLAIN },
+        Case { x: [2, 6, 7, 5], o: 6, groups: 6, stride: [2, 1], ..PLAIN },
+        Case { x: [1, 16, 37, 31], o: 3, ..PLAIN },
+        Case { x: [70, 16, 4, 4], o: 5, ..PLAIN },
+        Case { x: [1, 16, 2, 2], o: 16, kernel: [1, 1], padding: [2; 4], ..PLAIN },
+        Case { x: [1, 1, 1, 1], o: 1, ..PLAIN },
+        Case { x: [0, 3, 4, 4], ..PLAIN },
+        Case { x: [2, 0, 4, 4], ..PLAIN },
+        Case { x: [2, 3, 4, 4], o: 0, ..PLAIN },
+    ]
+}
+
+impl Case {
+    fn w(&self) -> [usize; 4] {
+        [self.o, self.x[1] / self.groups, self.kernel[0], self.kernel[1]]
+    }
+    fn y(&self) -> [usize; 4] {
+        let windows = |d: usize| {
+            let reach = (self.kernel[d] - 1) * self.dilation[d] + 1;
+            (self.x[2 + d] + self.padding[d] + self.padding[2 + d] - reach) / self.stride[d] + 1
+        };
+        [self.x[0], self.o, windows(0), windows(1)]
+    }
+    fn sizes(&self) -> Vec<usize> {
+        let [n, c, h, w] = self.x;
+        let [_, _, oh, ow] = self.y();
+        let Case { o, kernel, stride, padding, dilation, groups, .. } = *self;
+        let [kh, kw] = kernel;
+        [&[n, c, h, w, o, kh, kw, oh, ow][..], &stride, &padding[..2], &dilation, &[groups]].concat()
+    }
+    /// `f(x, w, y)` for every product, by row-major places.
+    fn products(&self, mut f: impl FnMut(usize, usize, usize)) {
+        let ([n, c, h, w], [_, depth, kh, kw], [_, o, oh, ow]) = (self.x, self.w(), self.y());
+        for i in 0..n * o * oh * ow * depth * kh * kw {
+            let (b, a) = (i % kw, i / kw % kh);
+            let (d, rest) = (i / kw / kh % depth, i / kw / kh / depth);
+            let (v, u, to) = (rest % ow, rest / ow % oh, rest / ow / oh % o);
+            let image = rest / ow / oh / o;
+            let row = (u * self.stride[0] + a * self.dilation[0]).wrapping_sub(self.padding[0]);
+            let column = (v * self.stride[1] + b * self.dilation[1]).wrapping_sub(self.padding[1]);
+            if row < h && column < w {
+                let from = to / (o / self.groups) * depth + d;
+                f(((image * c + from) * h + row) * w + column, ((to * depth + d) * kh + a) * kw + b, rest);
+            }
+        }
+    }
+}
+
+type Read = Box<dyn Fn(&mut Reader) -> Result<Box<dyn Kernel>>>;
+/// The three kernels: how they are read, and which of x, w, y are their two operands and their result.
+fn kernels(tiles: &'static Tiles) -> Vec<(Read, [usize; 3])> {
+    vec![
+        (Box::new(move |r: &mut Reader| Ok(Box::new(Spread::read(r, false, tiles)?) as Box<dyn Kernel>)), [0, 1, 2]),
+        (Box::new(move |r: &mut Reader| Ok(Box::new(Spread::read(r, true, tiles)?))), [1, 2, 0]),
+        (Box::new(move |r: &mut Reader| Ok(Box::new(Weights::read(r, tiles)?))), [0, 2, 1]),
+    ]
+}
+
+/// Slots for the operands and the result, and the words; the result's slot is soiled.
+fn set(
+    case: &Case,
+    which: [usize; 3],
+    layouts: [usize; 3],
+    gap: usize,
+) -> (Vec<usize>, Vec<Vec<f32>>, [[usize; 4]; 3]) {
+    let dims = [case.x, case.w(), case.y()];
+    let mut words = case.sizes();
+    let mut slots = vec![];
+    let by: [[usize; 4]; 3] = std::array::from_fn(|i| strides(dims[which[i]], LAYOUTS[layouts[i]], gap));
+    for i in 0..3 {
+        let (dims, by) = (dims[which[i]], by[i]);
+        words.extend(by);
+        words.extend([i, 1]);
+        let end = 1 + dims.iter().zip(&by).map(|(n, by)| n.saturating_sub(1) * by).sum::<usize>();
+        slots.push(if i < 2 { whole(end + 1, which[i]) } else { vec![f32::NAN; end + 1] });
+    }
+    (words, slots, by)
+}
+
+fn check(case: &Case, (read, which): &(Read, [usize; 3]), layouts: [usize; 3], gap: usize) {
+    let dims = [case.x, case.w(), case.y()];
+    let (words, mut slots, by) = set(case, *which, layouts, gap);
+    let values: Vec<Vec<f64>> =
+        (0..2).map(|i| places(dims[which[i]], by[i]).map(|at| f64::from(slots[i][at + 1])).collect()).collect();
+    let mut want = vec![0.0; dims[which[2]].iter().product()];
+    case.products(|x, w, y| {
+        let at = [x, w, y];
+        want[at[which[2]]] += values[0][at[which[0]]] * values[1][at[which[1]]];
+    });
+    let mut bits: Option<Vec<u32>> = None;
+    for threads in [1, 3] {
+        run(read, &words, &mut slots, threads)
+            .unwrap_or_else(|e| panic!("{case:?} {which:?} {layouts:?} by {threads}: {e}"));
+        for (at, want) in places(dims[which[2]], by[2]).zip(&want) {
+            let got = slots[2][at + 1];
+            assert!(f64::from(got) == *want, "{case:?} {which:?} {layouts:?} by {threads}: {got}, not {want}");
+        }
+        let now = slots[2].iter().map(|x| x.to_bits()).collect();
+        assert!(
+            bits.replace(now).is_none_or(|before| before == slots[2].iter().map(|x| x.to_bits()).collect::<Vec<_>>())
+        );
+    }
+}
+
+#[test]
+fn channels_may_lie_first_or_last() {
+    for kernel in &kernels(Tiles::best()) {
+        for case in cases() {
+            for layouts in [[0, 0, 0], [1, 1, 1], [0, 1, 1], [1, 0, 0]] {
+                check(&case, kernel, layouts, 0);
+            }
+            check(&case, kernel, [1, 0, 1], 3);
+        }
+    }
+}
+
+#[test]
+fn every_instruction_set_here_computes_the_same() {
+    for tiles in Tiles::all() {
+        for kernel in &kernels(tiles) {
+            for case in cases() {
+                check(&case, kernel, [1, 0, 1], 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fraction_is_summed_alike_by_any_number_of_threads() {
+    let case = Case { x: [5, 19, 17, 16], o: 37, ..PLAIN };
+    for (read, which) in &kernels(Tiles::best()) {
+        let (words, mut slots, _) = set(&case, *which, [1, 0, 1], 0);
+        for slot in &mut slots[..2] {
+            slot.iter_mut().for_each(|x| *x = *x * 0.37 + 0.001);
+        }
+        let mut one = slots.clone();
+        run(read, &words, &mut one, 1).unwrap();
+        for threads in [2, 3, 5] {
+            run(read, &words, &mut slots, threads).unwrap();
+            assert!(one[2].iter().zip(&slots[2]).all(|(a, b)| a.to_bits() == b.to_bits()));
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    for (read, which) in &kernels(Tiles::best()) {
+        let (words, mut slots, _) = set(&PLAIN, *which, [1, 0, 1], 0);
+        for cut in 0..words.len() {
+            assert!(run(read, &words[..cut], &mut slots, 1).is_err());
+        }
+        let mut refused = |place: usize, word: usize| {
+            let mut words = words.clone();
+            words[place] = word;
+            assert!(run(read, &words, &mut slots, 1).is_err(), "word {place} as {word}");
+        };
+        // sizes that operands do not hold, kernels, strides and dilations of 0, groups that do not divide
+        for place in [0, 1, 2, 3, 4, 5, 6, 7, 8] {
+            refused(place, 1 << 20);
+            refused(place, u32::MAX as usize);
+        }
+        for place in [5, 6, 9, 10, 13, 14, 15] {
+            refused(place, 0);
+        }
+        refused(11, u32::MAX as usize);
+        refused(14, u32::MAX as usize);
+        refused(15, 3);
+        // operands beyond their slots, and a result whose elements fall together
+        for operand in 0..3 {
+            refused(16 + operand * 6, 1 << 20);
+            refused(20 + operand * 6, 3);
+            refused(21 + operand * 6, 1 << 20);
+        }
+        refused(28, 0);
+    }
+}

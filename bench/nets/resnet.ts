@@ -3,8 +3,8 @@ import {
   f32,
   i32,
   input,
-  type Nd,
   nameOf,
+  nd,
   type Program,
   params,
   roots,
@@ -12,9 +12,10 @@ import {
   scalar,
   type Tensor,
 } from "../../src/ir/index.js";
-import { batchNorm, conv2d, initialise, linear } from "../../src/nn/index.js";
+import { batchNorm, conv2d, initialise, linear, randomStream } from "../../src/nn/index.js";
 import { crossEntropy } from "../../src/ops/index.js";
 import { sgd, training } from "../../src/optim/index.js";
+import { integers, type Net } from "./net.js";
 
 /** Channels and stride of each block of two convolutions. */
 const blocks: readonly (readonly [channels: number, stride: number])[] = [
@@ -66,8 +67,8 @@ class Network {
   }
 }
 
-/** One step of SGD with momentum 0.9 and weight decay 5e-4; inputs `images` [N 3 32 32], `labels` i32 [N], `learningRate`. */
-export function resnetStep(batch: number): { program: Program; state: ReadonlyMap<string, Nd> } {
+/** One step of SGD with momentum 0.9 and weight decay 5e-4 on images [N 3 32 32]. */
+export function resnet(batch: number): Net {
   const network = new Network();
   const logits = network.forward(new Scope(), input("images", f32([batch, 3, 32, 32])), 10);
   const [loss] = crossEntropy(logits, input("labels", i32([batch])));
@@ -75,5 +76,26 @@ export function resnetStep(batch: number): { program: Program; state: ReadonlyMa
   const { step, state } = training(objective, sgd({ momentum: 0.9, weightDecay: 5e-4 }), { decays: () => true });
   const program: Program = { outputs: step.outputs, next: { ...step.next, ...network.next } };
   const weights = params(roots(program)).filter((t) => !state.has(nameOf(t)));
-  return { program, state: new Map([...initialise(weights, 1), ...state]) };
+  const random = randomStream(1, "images");
+  const pixels = Array.from({ length: batch * 3 * 32 * 32 }, () => (random() - 0.5) * Math.sqrt(12));
+  const data = {
+    learningRate: nd("f32", [], 0.05),
+    images: nd("f32", [batch, 3, 32, 32], pixels),
+    labels: nd("i32", [batch], integers(batch, 10)),
+  };
+  return { program, state: new Map([...initialise(weights, 1), ...state]), data };
+}
+
+/** Six operations for each weight and place that a convolution is applied at, less the first one's gradient of the images. */
+export function resnetGigaflops(batch: number): number {
+  let [from, side] = [64, 32];
+  const first = 9 * 3 * from * side * side;
+  let products = first;
+  for (const [channels, stride] of blocks) {
+    side /= stride;
+    const short = stride === 1 && channels === from ? 0 : from * channels;
+    products += (9 * from * channels + 9 * channels * channels + short) * side * side;
+    from = channels;
+  }
+  return (batch * (6 * (products + from * 10) - 2 * first)) / 1e9;
 }

@@ -2,6 +2,7 @@
 import { type EncoderSizes, encoder, encoderGigaflops } from "../nets/encoder.js";
 import { type GptSizes, gpt, gptGigaflops } from "../nets/gpt.js";
 import type { Net } from "../nets/net.js";
+import { resnet, resnetGigaflops } from "../nets/resnet.js";
 
 export interface Work {
   readonly what: string;
@@ -69,4 +70,20 @@ export const works: Readonly<Record<string, Work>> = {
   }),
   encoder: ofEncoder(minilm, 8, { time: 0.75 }),
   "encoder-lora": ofEncoder({ ...minilm, rank: 8 }, 8, { time: 0.75, memory: 0.5 }),
+  resnet: {
+    what: "ResNet-18, images of 32 × 32, SGD with momentum; 64",
+    net: () => resnet(64),
+    gigaflops: resnetGigaflops(64),
+    steps: 8,
+    torch: {
+      script: "resnet.py",
+      env: { BATCH: "64", STEPS: "8" },
+      settings: {
+        ...settings,
+        "torch channels-last": { CHANNELS_LAST: "1" },
+        "torch channels-last compiled": { CHANNELS_LAST: "1", COMPILE: "1" },
+      },
+    },
+    limits: { time: 0.85 },
+  },
 };

@@ -65,7 +65,7 @@ export const info = command({
   async run({ peak: measured, threads }, context) {
     const found: Examined[] = [];
     for (const engine of Object.values(engines)) found.push(await examine(engine));
-    const usable = found.some((e) => e.name === "ort" && e.available);
+    const usable = found.some((e) => e.name !== "reference" && e.available);
     const gigaflops = measured && usable ? await peak(threads) : undefined;
     const machine = {
       node: process.versions.node,

@@ -5,7 +5,12 @@ import { works } from "./works.js";
 
 const [work = "gpt-12m", engine = "native", steps = "12", threads = "2"] = process.argv.slice(2);
 const { program, state, data } = works[work]!.net();
-await using session = await engines[engine as keyof typeof engines].open(state, { threads: Number(threads) });
+await using session = await engines[engine as keyof typeof engines].open(new Map(), { threads: Number(threads) });
+// handed over one by one, so that what is measured holds the state once
+for (const name of [...state.keys()]) {
+  await session.write(name, state.get(name)!);
+  (state as Map<string, unknown>).delete(name);
+}
 // plain SGD asks for no count of steps
 const counts = inputs(program).some((t) => nameOf(t) === "step");
 const times: number[] = [];

@@ -40,6 +40,10 @@ export const commands = {
     summary: "list the named sizes of models, or what the size dial derives",
     load: async () => (await import("./models.js")).models,
   },
+  profile: {
+    summary: "where a training step spends its time, by op and by line, and what holds its memory",
+    load: async () => (await import("./profile.js")).profile,
+  },
   runs: {
     summary: "list the runs in a folder: what each is, how far it came, its best score",
     load: async () => (await import("./runs.js")).runs,

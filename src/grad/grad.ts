@@ -1,5 +1,16 @@
 /** Reverse mode: the gradient of a scalar, as a graph. */
-import { constant, fail, isFloat, type Node, nodes, type Shape, sameShape, show, type Tensor } from "../ir/index.js";
+import {
+  constant,
+  fail,
+  isFloat,
+  madeAt,
+  type Node,
+  nodes,
+  type Shape,
+  sameShape,
+  show,
+  type Tensor,
+} from "../ir/index.js";
 import "../ops/index.js";
 
 /** The gradient of the scalar `loss` with respect to each of `wrt`. Throws unless `loss` is one number. */
@@ -30,10 +41,13 @@ function pull(ys: readonly Tensor[], cotangents: readonly (Tensor | null)[], wrt
   for (const node of order.reverse()) {
     const gs = node.outputs.map((t) => totals.get(t) ?? null);
     if (!node.inputs.length || !needed.has(node) || gs.every((g) => !g)) continue;
-    backward(node, gs).forEach((part, i) => {
-      const x = node.inputs[i]!;
-      if (part && needed.has(x.node) && isFloat(x.dtype)) give(x, part);
-    });
+    // a gradient is of the line that the value is of
+    madeAt(node.at, () =>
+      backward(node, gs).forEach((part, i) => {
+        const x = node.inputs[i]!;
+        if (part && needed.has(x.node) && isFloat(x.dtype)) give(x, part);
+      }),
+    );
   }
   return wrt.map((w) => totals.get(w) ?? constant(0, w.type));
 }

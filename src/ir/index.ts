@@ -43,6 +43,7 @@ export {
 } from "./op.js";
 export { inputs, type Program, print, roots, trainable, withRoots } from "./program.js";
 export { Node, nodes, rewrite, Tensor } from "./tensor.js";
+export { madeAt, traced } from "./trace.js";
 export {
   bytesOf,
   type Dtype,

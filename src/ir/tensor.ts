@@ -1,6 +1,7 @@
 /** A tensor is a value in a graph: one output of a node, which is an op, its inputs and its attributes. It holds no data. */
 import { fail } from "./error.js";
 import type { AnyOp } from "./op.js";
+import { currentPlace, madeAt } from "./trace.js";
 import { type Dtype, type Shape, show, type Type } from "./type.js";
 
 export class Node {
@@ -10,6 +11,8 @@ export class Node {
     readonly inputs: readonly Tensor[],
     readonly attrs: unknown,
     readonly types: readonly Type[],
+    /** The line of the model that it comes from, where that was traced. */
+    readonly at: string | undefined = currentPlace(),
   ) {
     this.outputs = types.map((_, i) => new Tensor(this, i));
   }
@@ -70,7 +73,7 @@ export function nodes(roots: readonly Tensor[]): Node[] {
   return order;
 }
 
-/** Rebuild `roots`: after a node's inputs were rebuilt, `f` says what its outputs become (itself, by default); it also sees the node as it was. */
+/** Rebuild `roots`: after a node's inputs were rebuilt, `f` says what its outputs become (itself, by default); it also sees the node as it was. New nodes are said to be made where the node was. */
 export function rewrite(
   roots: readonly Tensor[],
   f: (node: Node, original: Node) => readonly Tensor[] | undefined,
@@ -79,8 +82,8 @@ export function rewrite(
   for (const node of nodes(roots)) {
     const inputs = node.inputs.map((x) => done.get(x)!);
     const same = inputs.every((x, i) => x === node.inputs[i]);
-    const next = same ? node : new Node(node.op, inputs, node.attrs, node.types);
-    const outputs = f(next, node) ?? next.outputs;
+    const next = same ? node : new Node(node.op, inputs, node.attrs, node.types, node.at);
+    const outputs = madeAt(node.at, () => f(next, node)) ?? next.outputs;
     node.outputs.forEach((t, i) => {
       done.set(t, outputs[i]!);
     });

@@ -13,6 +13,8 @@ export { type GenerateTextOptions, generateOptions, generateText } from "./gener
 export { type Prediction, type PredictOptions, predict, predictOptions } from "./predict.js";
 export { pretrain, type RunControl } from "./pretrain.js";
 export { type PretrainOptions, pretrainOptions } from "./pretrain-options.js";
+export { type ProfileRow, profile, type StepProfile } from "./profile.js";
+export { type ProfileOptions, profileOptions } from "./profile-options.js";
 export type { Written } from "./prompt.js";
 export { type QuickstartEvent, type QuickstartOptions, quickstart, quickstartOptions } from "./quickstart.js";
 export { type RunCheck, verifyResumeOptions, verifyRun } from "./verify-resume.js";

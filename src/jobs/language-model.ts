@@ -22,7 +22,10 @@ export interface Model {
  * The model that options describe: a preset, or the dial, or the family's smallest shape; then what is set by name.
  * `vocabSize` is the tokeniser's. Throws `config`, and `tokenizer` when the embedding was set to fewer rows.
  */
-export function modelOf(o: ResolvedPretrain, vocabSize: number): Model {
+export function modelOf(
+  o: Pick<ResolvedPretrain, "family" | "preset" | "size" | "contextLength" | "model">,
+  vocabSize: number,
+): Model {
   const preset = o.preset === undefined ? undefined : presetNamed(o.preset);
   const family: AnyFamily = preset?.family ?? families[o.family];
   const contextLength = o.contextLength ?? preset?.config.contextLength ?? 128;

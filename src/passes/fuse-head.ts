@@ -1,5 +1,5 @@
 /** A linear layer and the cross-entropy of its result as one op, with its gradients where the program takes them. */
-import { constant, type Node, nodes, rewrite, type Tensor } from "../ir/index.js";
+import { constant, madeAt, type Node, nodes, rewrite, type Tensor } from "../ir/index.js";
 import {
   add,
   crossEntropy,
@@ -96,7 +96,8 @@ const replaced = (roots: readonly Tensor[], by: ReadonlyMap<Tensor, Tensor>): Te
   );
 
 function alone(roots: readonly Tensor[], { h, w, bias, labels, loss }: Head): Tensor[] {
-  return replaced(roots, new Map([[loss, linearCrossEntropy(h, w, bias, labels)[0]]]));
+  const [fused] = madeAt(loss.node.at, () => linearCrossEntropy(h, w, bias, labels));
+  return replaced(roots, new Map([[loss, fused]]));
 }
 
 function withGradient(
@@ -105,9 +106,13 @@ function withGradient(
   readers: ReadonlyMap<Node, readonly Node[]>,
 ): Tensor[] {
   const [, , , g] = slope!.inputs as [Tensor, Tensor, Tensor, Tensor];
-  const [own, dh, dw, dbias] = linearCrossEntropyGrad(h, w, bias, labels, g);
+  const [own, dh, dw, dbias] = madeAt(loss.node.at, () => linearCrossEntropyGrad(h, w, bias, labels, g));
   const by = new Map([[loss, own]]);
-  for (const node of readers.get(slope!.node) ?? []) by.set(node.outputs[0]!, gradientOf(node, { dh, dw, dbias }));
+  for (const node of readers.get(slope!.node) ?? [])
+    by.set(
+      node.outputs[0]!,
+      madeAt(node.at, () => gradientOf(node, { dh, dw, dbias })),
+    );
   return replaced(roots, by);
 }
 

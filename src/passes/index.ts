@@ -1,5 +1,5 @@
 /** Graph to graph. */
-export { flops, peakBytes } from "./cost.js";
+export { flops, nodeFlops, peakBytes } from "./cost.js";
 export { dedupe } from "./dedupe.js";
 export { fold } from "./fold.js";
 export { fuseHead } from "./fuse-head.js";

@@ -26,7 +26,7 @@ function below(
     if (old) return old;
     const inputs = node.inputs.map((t) => visit(t.node)[t.index]!);
     const same = inputs.every((t, i) => t === node.inputs[i]);
-    const next = same ? node : new Node(node.op, inputs, node.attrs, node.types);
+    const next = same ? node : new Node(node.op, inputs, node.attrs, node.types, node.at);
     const outputs = f(next) ?? next.outputs;
     done.set(node, outputs);
     return outputs;

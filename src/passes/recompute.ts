@@ -140,7 +140,9 @@ class Recompute {
 
   private rewritten(node: Node): Node {
     const inputs = node.inputs.map((x) => (this.isCopied(x.node) ? this.copy(x) : this.done.get(x)!));
-    return inputs.every((x, i) => x === node.inputs[i]) ? node : new Node(node.op, inputs, node.attrs, node.types);
+    return inputs.every((x, i) => x === node.inputs[i])
+      ? node
+      : new Node(node.op, inputs, node.attrs, node.types, node.at);
   }
 
   private isCopied = (node: Node): boolean => this.again.has(node) && this.triggers.has(node);
@@ -150,7 +152,7 @@ class Recompute {
     if (known) return known.outputs[x.index]!;
     const trigger = this.done.get(this.triggers.get(x.node)!)!;
     const inputs = x.node.inputs.map((t) => (this.isCopied(t.node) ? this.copy(t) : after(t, trigger)));
-    const node = new Node(x.node.op, inputs, x.node.attrs, x.node.types);
+    const node = new Node(x.node.op, inputs, x.node.attrs, x.node.types, x.node.at);
     this.copies.set(x.node, node);
     return node.outputs[x.index]!;
   }

@@ -1,5 +1,6 @@
 /** What an engine is: it opens sessions, which run programs over one state of named values. */
 import type { Nd, Program } from "../ir/index.js";
+import type { Profile } from "./profile.js";
 
 /** Parameters and optimiser state by name: the names in the graph, in checkpoints and here are the same strings. */
 export type State = ReadonlyMap<string, Nd>;
@@ -16,6 +17,15 @@ export interface Session extends AsyncDisposable {
     feeds?: Readonly<Record<string, Nd>>,
     options?: RunOptions,
   ): Promise<Readonly<Record<string, Nd>>>;
+  /**
+   * Run a program `runs` times (default 5) after once unmeasured, and say what it spent its time and memory on; absent where an
+   * engine cannot tell. The state takes what `next` says at each run, as it does in `run`: a training step trains.
+   */
+  profile?(
+    program: Program,
+    feeds: Readonly<Record<string, Nd>>,
+    options?: { readonly runs?: number },
+  ): Promise<Profile>;
   /** A copy of one value of the state. */
   read(name: string): Promise<Nd>;
   /** Replace one value of the state, or add one. */

@@ -7,7 +7,7 @@ export interface Arena {
 }
 
 /** From the instruction that writes it first to the one that reads it last. */
-interface Lifetime {
+export interface Lifetime {
   bytes: number;
   from: number;
   to: number;
@@ -43,7 +43,7 @@ function lowest(block: Lifetime, placed: readonly (Lifetime & { readonly at: num
 }
 
 /** Values that take over another's memory have one lifetime together. */
-function lifetimesOf(instructions: readonly Instruction[]): Map<Buffer, Lifetime> {
+export function lifetimesOf(instructions: readonly Instruction[]): Map<Buffer, Lifetime> {
   const lifetimes = new Map<Buffer, Lifetime>();
   const writers = new Map<Buffer, number>();
   const own = (buffers: readonly Buffer[]) => buffers.filter(({ kind }) => kind === "arena");

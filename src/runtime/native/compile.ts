@@ -151,7 +151,7 @@ class Compiler implements Desk {
     this.instructions.push(this.instructionOf(code, of));
   }
   private instructionOf = (code: MapCode, of: readonly Tensor[]): Instruction =>
-    new Draft("map", of).with(code.words(this.op), code).done();
+    new Draft("map", of, code.nodes).with(code.words(this.op), code).done();
 
   view(t: Tensor): View {
     return this.at(this.layouts.of(t), t);
@@ -168,7 +168,7 @@ class Compiler implements Desk {
     if (isContiguous(view)) return view;
     const found = this.rows.get(t);
     if (found) return found;
-    const to = rowOf({ kind: "arena", bytes: bytesOfView(t.dtype, t.shape), name: t.op.name }, t);
+    const to = rowOf({ kind: "arena", bytes: bytesOfView(t.dtype, t.shape), name: t.op.name, of: t }, t);
     this.rows.set(t, to);
     this.map(copyCode(view, to), [t]);
     return to;
@@ -181,7 +181,7 @@ class Compiler implements Desk {
     );
     if (known) return;
     this.checked.push({ view, limit });
-    const draft = new Draft("checkIndices", [indices]).numbers(size(indices.shape), limit).type(indices.dtype);
+    const draft = new Draft("checkIndices", [indices], []).numbers(size(indices.shape), limit).type(indices.dtype);
     this.instructions.push(draft.read(view).done());
   }
 
@@ -195,7 +195,7 @@ class Compiler implements Desk {
       ? { kind: "constant", bytes, name: "constant", data: bytesOfConstant(base) }
       : named
         ? { kind: isParam(base) ? "state" : "input", bytes, name: nameOf(base) }
-        : { kind: "arena", bytes, name: base.op.name };
+        : { kind: "arena", bytes, name: base.op.name, of: base };
     this.buffers.set(key, buffer);
     return buffer;
   }
@@ -206,7 +206,7 @@ class Compiler implements Desk {
     let from = this.view(t);
     // a value of the state may be written before it is copied to another name
     if (kind === "state" && from.buffer.kind === "state") {
-      const own = rowOf({ kind: "arena", bytes: to.bytes, name }, t);
+      const own = rowOf({ kind: "arena", bytes: to.bytes, name, of: t }, t);
       this.map(copyCode(from, own), [t]);
       from = own;
     }

@@ -1,5 +1,5 @@
 /** An instruction under construction: words, and what it reads and writes. */
-import { type Dtype, dtypes, type Tensor } from "../../ir/index.js";
+import { type Dtype, dtypes, type Node, type Tensor } from "../../ir/index.js";
 import { type Buffer, floatWord, type Instruction, type View, type Word, waitedFor, word } from "./memory.js";
 
 export class Draft {
@@ -11,6 +11,7 @@ export class Draft {
   constructor(
     private readonly kernel: string,
     private readonly of: readonly Tensor[],
+    private readonly nodes: readonly Node[] = of.flatMap(({ node, index }) => (index === 0 ? [node] : [])),
   ) {}
 
   numbers(...values: readonly (number | boolean)[]): this {
@@ -40,7 +41,7 @@ export class Draft {
     return this;
   }
   /** Another instruction's words, as a part of this one. */
-  with(words: readonly Word[], { reads, writes, inPlace }: Omit<Instruction, "kernel" | "words" | "of">): this {
+  with(words: readonly Word[], { reads, writes, inPlace }: Pick<Instruction, "reads" | "writes" | "inPlace">): this {
     this.words.push(...words);
     this.reads.push(...reads);
     this.writes.push(...writes);
@@ -55,5 +56,6 @@ export class Draft {
     writes: [...new Set(this.writes)],
     inPlace: this.inPlace,
     of: this.of,
+    nodes: this.nodes,
   });
 }

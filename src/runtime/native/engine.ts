@@ -3,9 +3,11 @@ import { availableParallelism, freemem } from "node:os";
 import { arrayOf, fail, type Nd, PlinthError, type Program, size, type Tensor, type Type } from "../../ir/index.js";
 import { checkData, checkFeeds, checkState, leaves } from "../check.js";
 import type { Engine, RunOptions, Session, SessionOptions } from "../engine.js";
+import type { Profile } from "../profile.js";
 import { type Addon, loadAddon, type NativeRun } from "./addon.js";
 import { bytesOfView } from "./memory.js";
 import { encode, type Numbering, type Plan, type PlanOptions, planOf } from "./plan.js";
+import { instructionsOf, median, memoryOf } from "./profile.js";
 
 interface CompiledPlan {
   readonly plan: Plan;
@@ -99,12 +101,42 @@ class NativeSession implements Session {
   async run(program: Program, feeds: Readonly<Record<string, Nd>> = {}, options: RunOptions = {}) {
     this.requireOpen();
     options.signal?.throwIfAborted();
+    const { compiled, given } = this.taken(program, feeds);
+    return this.inTurn(() => this.carryOut(compiled, given, options));
+  }
+
+  private taken(program: Program, feeds: Readonly<Record<string, Nd>>) {
     const compiled = this.compiled(program);
     checkFeeds(compiled.wanted.inputs, feeds);
     checkState(compiled.wanted.params, this.held);
     for (const [name, { type }] of Object.entries(program.next)) this.held.set(name, type);
     const given = compiled.plan.inputs.map(({ name }) => bytesOf(feeds[name]!).slice());
-    return this.inTurn(() => this.carryOut(compiled, given, options));
+    return { compiled, given };
+  }
+
+  async profile(program: Program, feeds: Readonly<Record<string, Nd>>, { runs = 5 } = {}): Promise<Profile> {
+    this.requireOpen();
+    const { compiled, given } = this.taken(program, feeds);
+    const stateBytes = [...this.held.values()].reduce((sum, t) => sum + bytesOfView(t.dtype, t.shape), 0);
+    return this.inTurn(async () => {
+      compiled.id ??= this.load(compiled);
+      const times: (readonly number[])[] = [];
+      const milliseconds: number[] = [];
+      // the first run finds cold caches, and pages that are not there yet
+      for (let i = 0; i <= runs; i++) {
+        const start = performance.now();
+        const { nanoseconds } = await this.core.run(compiled.id, given, false, true).catch(refused);
+        if (i === 0) continue;
+        milliseconds.push(performance.now() - start);
+        times.push(nanoseconds);
+      }
+      const { plan } = compiled;
+      return {
+        milliseconds: median(milliseconds),
+        instructions: instructionsOf(plan, times),
+        memory: { stateBytes, ...memoryOf(plan) },
+      };
+    });
   }
 
   private async carryOut(

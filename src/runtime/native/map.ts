@@ -32,6 +32,7 @@ interface Reduction extends Result {
 
 /** The operands, registers and code of one group. */
 export class MapCode {
+  readonly nodes: Node[] = [];
   readonly inputs: Operand[] = [];
   readonly results: Result[] = [];
   readonly reductions: Reduction[] = [];
@@ -47,6 +48,7 @@ export class MapCode {
 
   /** One node, after those it reads. */
   add(node: Node, site: Site): void {
+    this.nodes.push(node);
     const t = node.outputs[0]!;
     const register = this.value(node, site);
     if (isReduction(node)) return this.reduce(node, register, site.view(t));

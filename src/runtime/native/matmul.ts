@@ -25,7 +25,7 @@ export function matmul(
   const [x, w] = node.inputs.map((t) => desk.view(t)) as [View, View];
   const y = desk.result(node.outputs[0]!);
   const { batch, sizes, steps } = productOf(node, [x, w, y]);
-  const draft = new Draft("matmul", node.outputs)
+  const draft = new Draft("matmul", node.outputs, [node, ...(epilogue?.code.nodes ?? [])])
     .numbers(batch.length, ...batch, ...sizes)
     .read(x, steps[0])
     .read(w, steps[1])

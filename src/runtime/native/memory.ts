@@ -1,5 +1,5 @@
 /** What a plan's values lie in: buffers, views of them, and instructions that read and write them. */
-import { bytesOf, type Dtype, fail, type Shape, size, type Tensor } from "../../ir/index.js";
+import { bytesOf, type Dtype, fail, type Node, type Shape, size, type Tensor } from "../../ir/index.js";
 
 /** Memory of one kind. `arena`: of the run; `state`, `input`, `output`: named values; `constant`: part of the plan. */
 export interface Buffer {
@@ -8,6 +8,8 @@ export interface Buffer {
   readonly name: string;
   /** The bytes of a constant. */
   readonly data?: Uint8Array;
+  /** The value that lies in it, where it is a value of the run. */
+  readonly of?: Tensor;
 }
 
 /** A value in a buffer: element `i, j, …` is at `offset + i * strides[0] + j * strides[1] + …`, counted in elements. */
@@ -38,6 +40,8 @@ export interface Instruction {
   readonly inPlace: readonly (readonly [from: Buffer, to: Buffer])[];
   /** The values that it computes: what a profile and a printed plan say of it. */
   readonly of: readonly Tensor[];
+  /** The nodes that it carries out, inside a group too; none for a copy. */
+  readonly nodes: readonly Node[];
 }
 
 export const rowMajor = (shape: Shape): number[] => {

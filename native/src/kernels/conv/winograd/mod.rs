@@ -16,8 +16,15 @@ const CHANNELS: usize = 32;
 const TILES: usize = 32;
 const FEWER: f64 = 1.6;
 
+/// Whether transformed tiles are used at all.
+const TRUSTED: bool = false;
+
 /// Whether to, for tiles over `over` (y, or the gradient of x), given both tensors of images.
 pub fn pays(g: &Geometry, over: &View, other: &View) -> bool {
+    // off: a test of the transformed tiles failed in one of two runs, and why is not known yet
+    if !TRUSTED {
+        return false;
+    }
     let w = &g.windows;
     let plain = w.kernel == [3, 3] && w.stride == [1, 1] && w.dilation == [1, 1] && g.groups == 1;
     if !plain || w.padding.iter().any(|&p| p > 2) || !fits(over) || !fits(other) || g.c.min(g.o) < CHANNELS {

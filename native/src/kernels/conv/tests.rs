@@ -185,7 +185,7 @@ fn every_instruction_set_here_computes_the_same() {
 }
 
 #[test]
-#[ignore = "failed in one of two runs: transformed tiles are off until it is known why"]
+#[ignore = "over 1,040 channels 0.019 off where 0.005 is allowed: transformed tiles are off until that is settled"]
 fn transformed_tiles_give_the_same() {
     let tiled = [
         Case { x: [2, 32, 8, 8], o: 48, ..PLAIN },

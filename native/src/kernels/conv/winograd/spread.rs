@@ -1,5 +1,5 @@
 //! Convolution, and the gradient of its input, over transformed tiles.
-use super::grid::{Grid, step};
+use super::grid::{Grid, plane, step};
 use super::transform::{ELEMENTS, LANES, Taps, Tile, input, output, weights};
 use crate::kernel::{Kernel, Scratch};
 use crate::kernels::conv::geometry::Geometry;
@@ -9,11 +9,14 @@ use crate::kernels::view::View;
 use crate::memory::Memory;
 use crate::simd::Simd;
 use crate::team::Worker;
+use std::ops::Range;
 
-/// Tiles that are multiplied at once, at least, by weights that lie farther off than they.
-const LEAST: usize = 64;
 /// Channels whose weights one task transforms.
 const CHANNELS: usize = 16;
+/// Columns whose products are brought back before the next are multiplied.
+const COLUMNS: usize = 64;
+/// Tasks that each thread should find.
+const EACH: usize = 3;
 
 pub struct Tiled {
     source: View,
@@ -35,8 +38,7 @@ impl Tiled {
             true => ([by_o, by_c], g.windows.padding.map(|p| 2 - p)),
             false => ([by_c, by_o], g.windows.padding),
         };
-        let grid = Grid::new(target.dims, g.c + g.o, LEAST);
-        Tiled { source, weights, target, by, back, padding, grid, tiles }
+        Tiled { source, weights, target, by, back, padding, grid: Grid::new(target.dims), tiles }
     }
     fn depth(&self) -> usize {
         self.source.dims[1]
@@ -47,11 +49,9 @@ impl Tiled {
     fn panels(&self) -> usize {
         self.columns().div_ceil(self.tiles.width())
     }
-    /// Where in the shared scratch are: transformed weights, transformed tiles, products; its end.
-    fn layout(&self) -> [usize; 4] {
-        let most = self.grid.most();
-        let weights = ELEMENTS * self.depth() * self.panels() * self.tiles.width();
-        pieces([weights, most * step(self.depth()), most * step(self.columns())])
+    /// Where in a thread's scratch are: zeros, a place to write to that nobody reads, transformed tiles, products; its end.
+    fn own(&self) -> [usize; 5] {
+        pieces([self.depth(), COLUMNS, ELEMENTS * plane(self.depth()), ELEMENTS * plane(COLUMNS)])
     }
     /// `[element][panel][channel of the source][column]`: from one element to the next, and from one panel to the next.
     fn steps(&self) -> (usize, usize) {
@@ -88,62 +88,83 @@ impl Tiled {
         }
     }
 
-    /// One element of the tiles of a chunk times the weights, in one panel of columns.
-    unsafe fn multiply(&self, tiles: usize, task: usize, [weights, read, products]: [*mut f32; 3]) {
-        let (element, panel) = (task / self.panels(), task % self.panels());
-        let (depth, columns, width) = (self.depth(), self.columns(), self.tiles.width());
-        let first = panel * width;
-        let a = read.wrapping_add(element * depth);
-        let c = products.wrapping_add(element * columns + first);
-        let mut tile = Rows {
-            a: [a.cast_const(); MOST],
-            c: [c; MOST],
-            k: depth,
-            b: weights.wrapping_add(element * self.steps().0 + panel * self.steps().1),
-            columns: width.min(columns - first),
-            accumulate: false,
-        };
-        let parts = tiles.div_ceil(self.tiles.height());
-        for part in 0..parts {
-            let part = even(part, parts, tiles);
-            for (i, t) in part.clone().enumerate() {
-                tile.a[i] = a.wrapping_add(t * step(depth)).cast_const();
-                tile.c[i] = c.wrapping_add(t * step(columns));
+    /// One element of the tiles of a chunk times the weights, in some columns.
+    unsafe fn multiply(
+        &self,
+        tiles: usize,
+        element: usize,
+        columns: &Range<usize>,
+        [weights, read, products]: [*mut f32; 3],
+    ) {
+        let (depth, width) = (self.depth(), self.tiles.width());
+        let a = read.wrapping_add(element * plane(depth));
+        for first in columns.clone().step_by(width) {
+            let c = products.wrapping_add(element * plane(COLUMNS) + first - columns.start);
+            let mut tile = Rows {
+                a: [a.cast_const(); MOST],
+                c: [c; MOST],
+                k: depth,
+                b: weights.wrapping_add(element * self.steps().0 + first / width * self.steps().1),
+                columns: width.min(columns.end - first),
+                accumulate: false,
+            };
+            let parts = tiles.div_ceil(self.tiles.height());
+            for part in 0..parts {
+                let part = even(part, parts, tiles);
+                for (i, t) in part.clone().enumerate() {
+                    tile.a[i] = a.wrapping_add(t * step(depth)).cast_const();
+                    tile.c[i] = c.wrapping_add(t * step(COLUMNS));
+                }
+                // SAFETY: rows of transformed tiles, and a panel of weights
+                unsafe { self.tiles.rows(part.len(), &tile) };
             }
-            // SAFETY: rows of transformed tiles, and a panel of weights
-            unsafe { self.tiles.rows(part.len(), &tile) };
+        }
+    }
+
+    /// Some tiles of the target, in some blocks of columns. All of it stays with one thread, in the caches near to it.
+    unsafe fn share(&self, memory: &Memory, worker: &Worker, tiles: Range<usize>, blocks: Range<usize>) {
+        let own = memory.own[worker.index].cast::<f32>();
+        let [zeros, beyond, read, products, _] = self.own().map(|at| own.wrapping_add(at));
+        let (source, target) = (self.source.at(memory), self.target.at(memory));
+        let (input, output) = (input(Simd::best()), output(Simd::best()));
+        let weights = memory.shared.cast::<f32>();
+        // SAFETY (of all of these): the words were checked when they were read, and scratch is as large as asked for
+        for (i, tile) in tiles.clone().enumerate() {
+            let places = self.grid.read(tile, self.padding, &self.source, source, zeros);
+            let at = read.wrapping_add(i * step(self.depth()));
+            unsafe { input(&Tile { places, channels: self.depth(), at, step: plane(self.depth()) }) };
+        }
+        for block in blocks {
+            let columns = block * COLUMNS..self.columns().min((block + 1) * COLUMNS);
+            for element in 0..ELEMENTS {
+                unsafe { self.multiply(tiles.len(), element, &columns, [weights, read, products]) };
+            }
+            let target = target.wrapping_add(columns.start);
+            for (i, tile) in tiles.clone().enumerate() {
+                let places = self.grid.written(tile, &self.target, target, beyond);
+                let at = products.wrapping_add(i * step(COLUMNS));
+                unsafe { output(&Tile { places, channels: columns.len(), at, step: plane(COLUMNS) }) };
+            }
         }
     }
 }
 
 impl Kernel for Tiled {
     fn scratch(&self, _: usize) -> Scratch {
-        Scratch { shared: self.layout()[3] * 4, own: self.depth().max(self.columns()) * 4 }
+        Scratch { shared: ELEMENTS * self.steps().0 * 4, own: self.own()[4] * 4 }
     }
     unsafe fn run(&self, memory: &Memory, worker: &Worker) {
         let (depth, columns) = (self.depth(), self.columns());
-        let [weights, read, products, _] = self.layout().map(|at| memory.shared.cast::<f32>().wrapping_add(at));
-        let (source, target) = (self.source.at(memory), self.target.at(memory));
-        let beyond = memory.own[worker.index].cast::<f32>();
-        let (input, output) = (input(Simd::best()), output(Simd::best()));
+        let zeros = memory.own[worker.index].cast::<f32>();
+        // SAFETY (of all of these): as in `share`; tasks write to different places
+        unsafe { zeros.write_bytes(0, depth) };
         let goes = columns / LANES * depth.div_ceil(CHANNELS);
-        // SAFETY (of all of these): the words were checked when they were read, and scratch is as large as asked for
-        worker.each(goes, |task| unsafe { self.prepare(memory, task, weights) });
-        for chunk in 0..self.grid.chunks() {
-            let tiles = self.grid.chunk(chunk);
-            // what is read beyond the image is 0; what was written there before is not
-            unsafe { beyond.write_bytes(0, depth) };
-            worker.each(tiles.len(), |i| unsafe {
-                let places = self.grid.read(tiles.start + i, self.padding, &self.source, source, beyond);
-                input(&Tile { places, channels: depth, at: read.add(i * step(depth)) });
-            });
-            worker.each(ELEMENTS * self.panels(), |task| unsafe {
-                self.multiply(tiles.len(), task, [weights, read, products]);
-            });
-            worker.each(tiles.len(), |i| unsafe {
-                let places = self.grid.written(tiles.start + i, &self.target, target, beyond);
-                output(&Tile { places, channels: columns, at: products.add(i * step(columns)) });
-            });
-        }
+        worker.each(goes, |task| unsafe { self.prepare(memory, task, memory.shared.cast()) });
+        // few tiles of many columns are divided by columns as well: each task transforms its tiles again
+        let (chunks, blocks) = (self.grid.chunks(), columns.div_ceil(COLUMNS));
+        let splits = (EACH * worker.count).div_ceil(chunks.max(1)).clamp(1, blocks.max(1));
+        worker.each(chunks * splits, |task| unsafe {
+            self.share(memory, worker, self.grid.chunk(task / splits), even(task % splits, splits, blocks));
+        });
     }
 }

@@ -1,24 +1,14 @@
-//! The transforms of F(4×4, 3×3) (Winograd 1980; Lavin and Gray 2016), through the points 0, ±5/8, ±3/2 and infinity, whose
-//! rounding errors are a third of those of 0, ±1, ±2 (as oneDNN chose them): y = Aᵀ[(G w Gᵀ) ∘ (Bᵀ x B)]A.
-use crate::simd::{mul_add, versions};
+//! The transforms of F(2×2, 3×3) (Winograd 1980; Lavin and Gray 2016): y = Aᵀ[(G w Gᵀ) ∘ (Bᵀ x B)]A, by sums, differences and
+//! halves alone, so that rounding errors stay near those of the products summed directly. Tiles of 4×4 results would take fewer
+//! products still, with errors several times as large.
+use crate::simd::versions;
 
 pub const LANES: usize = 16;
 type Lanes = [f32; LANES];
 /// Places of a tile that is read, and of one that is written; elements of a transformed tile.
-pub const SIDE: usize = 6;
-pub const OUT: usize = 4;
+pub const SIDE: usize = 4;
+pub const OUT: usize = 2;
 pub const ELEMENTS: usize = SIDE * SIDE;
-
-const A: f32 = 0.625;
-const B: f32 = 1.5;
-const A2: f32 = A * A;
-const B2: f32 = B * B;
-const A3: f32 = A * A2;
-const B3: f32 = B * B2;
-const PRODUCT: f32 = A2 * B2;
-const SUM: f32 = A2 + B2;
-const BY_A: f32 = 1.0 / (2.0 * A2 * (A2 - B2));
-const BY_B: f32 = 1.0 / (2.0 * B2 * (B2 - A2));
 
 #[inline(always)]
 fn add(mut x: Lanes, y: Lanes) -> Lanes {
@@ -34,69 +24,38 @@ fn sub(mut x: Lanes, y: Lanes) -> Lanes {
     }
     x
 }
+/// Half of `x + y`, and of `x - y`.
 #[inline(always)]
-fn times(mut x: Lanes, by: f32) -> Lanes {
-    for x in &mut x {
-        *x *= by;
-    }
-    x
-}
-/// `x by + y`.
-#[inline(always)]
-fn fused<const FMA: bool>(x: Lanes, by: f32, mut y: Lanes) -> Lanes {
-    for (y, x) in y.iter_mut().zip(x) {
-        *y = mul_add::<FMA>(x, by, *y);
-    }
-    y
-}
-/// `x + y` and `x - y`.
-#[inline(always)]
-fn both(x: Lanes, y: Lanes) -> [Lanes; 2] {
-    [add(x, y), sub(x, y)]
+fn halves(x: Lanes, y: Lanes) -> [Lanes; 2] {
+    [add(x, y), sub(x, y)].map(|z| z.map(|z| z * 0.5))
 }
 
 /// Bᵀ of a column of what is read.
 #[inline(always)]
-fn input_column<const FMA: bool>([d0, d1, d2, d3, d4, d5]: [Lanes; 6]) -> [Lanes; 6] {
-    let [a, less_a] = both(fused::<FMA>(d2, -B2, d4), fused::<FMA>(d1, -A * B2, times(d3, A)));
-    let [b, less_b] = both(fused::<FMA>(d2, -A2, d4), fused::<FMA>(d1, -B * A2, times(d3, B)));
-    let first = fused::<FMA>(d0, PRODUCT, fused::<FMA>(d2, -SUM, d4));
-    [first, a, less_a, b, less_b, fused::<FMA>(d1, PRODUCT, fused::<FMA>(d3, -SUM, d5))]
+fn input_column([d0, d1, d2, d3]: [Lanes; 4]) -> [Lanes; 4] {
+    [sub(d0, d2), add(d1, d2), sub(d2, d1), sub(d1, d3)]
 }
 /// Aᵀ of a column of products.
 #[inline(always)]
-fn output_column<const FMA: bool>([m0, m1, m2, m3, m4, m5]: [Lanes; 6]) -> [Lanes; 4] {
-    let ([s, d], [t, e]) = (both(m1, m2), both(m3, m4));
-    [
-        add(m0, add(s, t)),
-        fused::<FMA>(d, A, times(e, B)),
-        fused::<FMA>(s, A2, times(t, B2)),
-        fused::<FMA>(d, A3, fused::<FMA>(e, B3, m5)),
-    ]
+fn output_column([m0, m1, m2, m3]: [Lanes; 4]) -> [Lanes; 2] {
+    [add(m0, add(m1, m2)), sub(sub(m1, m2), m3)]
 }
 /// A of a column of the output's gradient.
 #[inline(always)]
-fn gradient_column<const FMA: bool>([g0, g1, g2, g3]: [Lanes; 4]) -> [Lanes; 6] {
-    let [a, less_a] = both(fused::<FMA>(g2, A2, g0), fused::<FMA>(g3, A3, times(g1, A)));
-    let [b, less_b] = both(fused::<FMA>(g2, B2, g0), fused::<FMA>(g3, B3, times(g1, B)));
-    [g0, a, less_a, b, less_b, g3]
+fn gradient_column([g0, g1]: [Lanes; 2]) -> [Lanes; 4] {
+    [g0, add(g0, g1), sub(g0, g1), sub([0.0; LANES], g1)]
 }
 /// G of a column of weights.
 #[inline(always)]
-fn weight_column<const FMA: bool>([w0, w1, w2]: [Lanes; 3]) -> [Lanes; 6] {
-    let [a, less_a] = both(fused::<FMA>(w2, A2 * BY_A, times(w0, BY_A)), times(w1, A * BY_A));
-    let [b, less_b] = both(fused::<FMA>(w2, B2 * BY_B, times(w0, BY_B)), times(w1, B * BY_B));
-    [times(w0, 1.0 / PRODUCT), a, less_a, b, less_b, w2]
+fn weight_column([w0, w1, w2]: [Lanes; 3]) -> [Lanes; 4] {
+    let [plus, minus] = halves(add(w0, w2), w1);
+    [w0, plus, minus, w2]
 }
 /// Gᵀ of a column of sums.
 #[inline(always)]
-fn sum_column<const FMA: bool>([u0, u1, u2, u3, u4, u5]: [Lanes; 6]) -> [Lanes; 3] {
-    let ([s, d], [t, e]) = (both(u1, u2), both(u3, u4));
-    [
-        fused::<FMA>(u0, 1.0 / PRODUCT, fused::<FMA>(s, BY_A, times(t, BY_B))),
-        fused::<FMA>(d, A * BY_A, times(e, B * BY_B)),
-        fused::<FMA>(s, A2 * BY_A, fused::<FMA>(t, B2 * BY_B, u5)),
-    ]
+fn sum_column([u0, u1, u2, u3]: [Lanes; 4]) -> [Lanes; 3] {
+    let [plus, minus] = halves(u1, u2);
+    [add(u0, plus), minus, add(plus, u3)]
 }
 
 /// A function of each column of N by N elements, then of each row of what that gives: M by M. A macro, so that all of it is
@@ -137,8 +96,9 @@ pub struct Tile {
     pub places: [*mut f32; ELEMENTS],
     /// A multiple of the lanes.
     pub channels: usize,
-    /// The transformed tile: element by element, channels side by side.
+    /// The transformed tile's first element, channels side by side; to the next.
     pub at: *mut f32,
+    pub step: usize,
 }
 
 // SAFETY (of the three): the caller's: a transformed tile, and as many places as `load` or `store` counts
@@ -146,9 +106,9 @@ pub struct Tile {
 unsafe fn input_body<const FMA: bool>(t: &Tile) {
     for c in (0..t.channels).step_by(LANES) {
         unsafe {
-            twice!(6 to 6 by input_column::<FMA>,
+            twice!(4 to 4 by input_column,
                 load (i, j) read(t.places[i * SIDE + j].add(c)),
-                store (i, j, x) write(t.at.add((i * SIDE + j) * t.channels + c), x));
+                store (i, j, x) write(t.at.add((i * SIDE + j) * t.step + c), x));
         }
     }
 }
@@ -156,8 +116,8 @@ unsafe fn input_body<const FMA: bool>(t: &Tile) {
 unsafe fn output_body<const FMA: bool>(t: &Tile) {
     for c in (0..t.channels).step_by(LANES) {
         unsafe {
-            twice!(6 to 4 by output_column::<FMA>,
-                load (i, j) read(t.at.add((i * SIDE + j) * t.channels + c)),
+            twice!(4 to 2 by output_column,
+                load (i, j) read(t.at.add((i * SIDE + j) * t.step + c)),
                 store (i, j, x) write(t.places[i * OUT + j].add(c), x));
         }
     }
@@ -166,22 +126,22 @@ unsafe fn output_body<const FMA: bool>(t: &Tile) {
 unsafe fn gradient_body<const FMA: bool>(t: &Tile) {
     for c in (0..t.channels).step_by(LANES) {
         unsafe {
-            twice!(4 to 6 by gradient_column::<FMA>,
+            twice!(2 to 4 by gradient_column,
                 load (i, j) read(t.places[i * OUT + j].add(c)),
-                store (i, j, x) write(t.at.add((i * SIDE + j) * t.channels + c), x));
+                store (i, j, x) write(t.at.add((i * SIDE + j) * t.step + c), x));
         }
     }
 }
 versions! {
-    /// Transforms a tile that is read: 36 places.
+    /// Transforms a tile that is read: 16 places.
     pub fn input(t: &Tile) = input_body
 }
 versions! {
-    /// Brings a transformed tile of products to what they stand for: 16 places.
+    /// Brings a transformed tile of products to what they stand for: 4 places.
     pub fn output(t: &Tile) = output_body
 }
 versions! {
-    /// Transforms a tile of the output's gradient: 16 places.
+    /// Transforms a tile of the output's gradient: 4 places.
     pub fn gradient(t: &Tile) = gradient_body
 }
 
@@ -198,7 +158,7 @@ pub struct Taps {
 #[inline(always)]
 unsafe fn weights_body<const FMA: bool>(t: &Taps) {
     unsafe {
-        twice!(3 to 6 by weight_column::<FMA>,
+        twice!(3 to 4 by weight_column,
             load (i, j) spread(t, i, j),
             store (i, j, x) write(t.transformed.add((i * SIDE + j) * t.step), x));
     }
@@ -206,7 +166,7 @@ unsafe fn weights_body<const FMA: bool>(t: &Taps) {
 #[inline(always)]
 unsafe fn sums_body<const FMA: bool>(t: &Taps) {
     unsafe {
-        twice!(6 to 3 by sum_column::<FMA>,
+        twice!(4 to 3 by sum_column,
             load (i, j) read(t.transformed.add((i * SIDE + j) * t.step)),
             store (i, j, x) scatter(t, i, j, x));
     }

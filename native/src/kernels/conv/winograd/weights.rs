@@ -1,5 +1,5 @@
 //! The gradient of a convolution's weights over transformed tiles: Gᵀ[Σ (Bᵀ x B) ∘ (A g Aᵀ)]G.
-use super::grid::{Grid, step};
+use super::grid::{Grid, TILES, plane, step};
 use super::transform::{ELEMENTS, LANES, Taps, Tile, gradient, input, sums};
 use crate::kernel::{Kernel, Scratch};
 use crate::kernels::conv::geometry::Geometry;
@@ -11,13 +11,13 @@ use crate::simd::Simd;
 use crate::team::Worker;
 use std::ops::Range;
 
-/// Sums are kept in blocks of so many output channels by channels; tiles that are added up before the next sums take their turn.
+/// A task has the sums of so many output channels by channels, and transforms their tiles itself.
 const BLOCK: usize = 64;
-const TILES: usize = 256;
-/// Tiles that are added to sums at once, at least: the sums lie farther off than they.
-const LEAST: usize = 128;
-/// From so many blocks on, a task takes all elements of one: they are brought back while a near cache holds them.
-const MANY: usize = 16;
+const SUMS: usize = ELEMENTS * BLOCK * BLOCK;
+/// Tasks that there should be; where blocks are fewer, each is divided by tiles, whatever the number of threads.
+const TASKS: usize = 16;
+/// Chunks of tiles in a task, at least.
+const CHUNKS: usize = 4;
 
 pub struct TiledWeights {
     x: View,
@@ -30,125 +30,124 @@ pub struct TiledWeights {
 
 impl TiledWeights {
     pub fn new(g: &Geometry, [x, dy, dw]: [View; 3], tiles: &'static Tiles) -> TiledWeights {
-        let grid = Grid::new(dy.dims, g.c + g.o, LEAST);
-        TiledWeights { x, g: dy, dw, padding: g.windows.padding, grid, tiles }
+        TiledWeights { x, g: dy, dw, padding: g.windows.padding, grid: Grid::new(dy.dims), tiles }
     }
-    fn depth(&self) -> usize {
-        self.x.dims[1]
+    /// Blocks of channels, and of both.
+    fn blocks(&self) -> (usize, usize) {
+        let across = self.x.dims[1].div_ceil(BLOCK);
+        (across, self.g.dims[1].div_ceil(BLOCK) * across)
     }
-    fn outputs(&self) -> usize {
-        self.g.dims[1]
-    }
-    /// Blocks of output channels, and of channels.
-    fn blocks(&self) -> [usize; 2] {
-        [self.outputs().div_ceil(BLOCK), self.depth().div_ceil(BLOCK)]
-    }
+    /// Output channels and channels of a block.
     fn block(&self, i: usize) -> [Range<usize>; 2] {
-        let [_, across] = self.blocks();
         let part = |i: usize, count: usize| i * BLOCK..count.min((i + 1) * BLOCK);
-        [part(i / across, self.outputs()), part(i % across, self.depth())]
+        [part(i / self.blocks().0, self.g.dims[1]), part(i % self.blocks().0, self.x.dims[1])]
     }
-    /// Where in the shared scratch are: transformed tiles of x, of g, the sums; its end.
-    fn layout(&self) -> [usize; 4] {
-        let most = self.grid.most();
-        let [down, across] = self.blocks();
-        let sums = down * across * ELEMENTS * BLOCK * BLOCK;
-        pieces([most * step(self.depth()), most * step(self.outputs()), sums])
+    /// Parts of the tiles, each with sums of its own.
+    fn parts(&self) -> usize {
+        TASKS.div_ceil(self.blocks().1.max(1)).clamp(1, self.grid.chunks().div_ceil(CHUNKS).max(1))
     }
-    /// Where in a thread's scratch are: zeros, pairs; its end.
-    fn own(&self) -> [usize; 3] {
-        pieces([self.depth().max(self.outputs()), List::floats(self.grid.most())])
+    /// Where in a thread's scratch are: zeros, pairs, transformed tiles of x and of g; its end.
+    fn own(&self) -> [usize; 5] {
+        pieces([BLOCK, List::floats(TILES), ELEMENTS * plane(BLOCK), ELEMENTS * plane(BLOCK)])
+    }
+    /// The sums of a part of the tiles in a block.
+    fn sums(&self, memory: &Memory, block: usize, part: usize) -> *mut f32 {
+        memory.shared.cast::<f32>().wrapping_add((block * self.parts() + part) * SUMS)
     }
 
-    /// Adds to a block's sums, or sets them to, one element of the tiles of a chunk multiplied.
-    unsafe fn multiply(&self, element: usize, block: usize, pairs: &List, first: bool, [x, g, sums]: [*mut f32; 3]) {
-        let [outputs, channels] = self.block(block);
-        let sums = sums.wrapping_add((block * ELEMENTS + element) * BLOCK * BLOCK);
-        let parts = outputs.len().div_ceil(self.tiles.height());
-        let (a, b) = (element * self.outputs() + outputs.start, element * self.depth() + channels.start);
-        // SAFETY: rows of transformed tiles, and the sums of this task
-        unsafe {
-            if first {
-                sums.write_bytes(0, BLOCK * BLOCK);
-            }
-            for from in (0..pairs.len()).step_by(TILES) {
-                for column in (0..channels.len()).step_by(self.tiles.width()) {
-                    for part in 0..parts {
-                        let part = even(part, parts, outputs.len());
-                        let tile = Outer {
-                            at: pairs.at().add(from),
-                            k: TILES.min(pairs.len() - from),
-                            a: g.wrapping_add(a + part.start),
-                            b: x.wrapping_add(b + column),
-                            c: sums.add(part.start * BLOCK + column),
-                            c_row: BLOCK,
-                            columns: self.tiles.width().min(channels.len() - column),
-                        };
-                        self.tiles.outer(part.len(), &tile);
-                    }
-                }
+    /// Adds to a block's sums one element of some tiles multiplied.
+    unsafe fn multiply(&self, pairs: &List, [outputs, channels]: [usize; 2], [x, g, sums]: [*mut f32; 3]) {
+        let parts = outputs.div_ceil(self.tiles.height());
+        for column in (0..channels).step_by(self.tiles.width()) {
+            for part in 0..parts {
+                let part = even(part, parts, outputs);
+                let tile = Outer {
+                    at: pairs.at(),
+                    k: pairs.len(),
+                    a: g.wrapping_add(part.start),
+                    b: x.wrapping_add(column),
+                    c: sums.wrapping_add(part.start * BLOCK + column),
+                    c_row: BLOCK,
+                    columns: self.tiles.width().min(channels - column),
+                };
+                // SAFETY: rows of transformed tiles, and the sums of this task
+                unsafe { self.tiles.outer(part.len(), &tile) };
             }
         }
     }
 
-    /// Brings a block's sums to the weights' gradient.
-    unsafe fn finish(&self, memory: &Memory, block: usize, all: *mut f32) {
+    /// The sums of a part of the tiles in a block. All of it stays with one thread, in the caches near to it.
+    unsafe fn share(&self, memory: &Memory, worker: &Worker, block: usize, part: usize) {
+        let own = memory.own[worker.index].cast::<f32>();
+        let [zeros, list, x_tiles, g_tiles, _] = self.own().map(|at| own.wrapping_add(at));
+        let [outputs, channels] = self.block(block);
+        let (x, g) = (self.x.at(memory).wrapping_add(channels.start), self.g.at(memory).wrapping_add(outputs.start));
+        let (input, gradient) = (input(Simd::best()), gradient(Simd::best()));
+        let sums = self.sums(memory, block, part);
+        let sizes = [outputs.len(), channels.len()];
+        // SAFETY (of all of these): the words were checked when they were read, and scratch is as large as asked for
+        unsafe { sums.write_bytes(0, SUMS) };
+        for chunk in even(part, self.parts(), self.grid.chunks()) {
+            let mut pairs = List::new(list);
+            for (i, tile) in self.grid.chunk(chunk).enumerate() {
+                let row = i * step(BLOCK);
+                let places = self.grid.read(tile, self.padding, &self.x, x, zeros);
+                let at = x_tiles.wrapping_add(row);
+                unsafe { input(&Tile { places, channels: sizes[1], at, step: plane(BLOCK) }) };
+                let places = self.grid.written(tile, &self.g, g, zeros);
+                let at = g_tiles.wrapping_add(row);
+                unsafe { gradient(&Tile { places, channels: sizes[0], at, step: plane(BLOCK) }) };
+                unsafe { pairs.push(row, row) };
+            }
+            for element in 0..ELEMENTS {
+                let [x, g] = [x_tiles, g_tiles].map(|at| at.wrapping_add(element * plane(BLOCK)));
+                unsafe { self.multiply(&pairs, sizes, [x, g, sums.wrapping_add(element * BLOCK * BLOCK)]) };
+            }
+        }
+    }
+
+    /// Brings the sums of one output channel in a block to the weights' gradient.
+    unsafe fn finish(&self, memory: &Memory, block: usize, row: usize) {
         let transform = sums(Simd::best());
         let [outputs, channels] = self.block(block);
+        if row >= outputs.len() {
+            return;
+        }
+        let all = self.sums(memory, block, 0).wrapping_add(row * BLOCK);
+        for part in 1..self.parts() {
+            let more = self.sums(memory, block, part).wrapping_add(row * BLOCK);
+            for place in (0..SUMS).step_by(BLOCK * BLOCK).flat_map(|at| at..at + channels.len()) {
+                // SAFETY: one row of each element's sums
+                unsafe { *all.add(place) += *more.add(place) };
+            }
+        }
         let [by_o, by_c, by_h, by_w] = self.dw.by;
         let by = [by_c as isize, by_h as isize, by_w as isize];
-        for (row, o) in outputs.enumerate() {
-            for c in channels.clone().step_by(LANES) {
-                let at = self.dw.at(memory).wrapping_add(o * by_o + c * by_c);
-                let place = block * ELEMENTS * BLOCK * BLOCK + row * BLOCK + c - channels.start;
-                // SAFETY: 16 kernels of the gradient, and the sums of this block
-                unsafe { transform(&Taps { at, by, transformed: all.add(place), step: BLOCK * BLOCK }) };
-            }
+        for c in channels.clone().step_by(LANES) {
+            let at = self.dw.at(memory).wrapping_add((outputs.start + row) * by_o + c * by_c);
+            let transformed = all.wrapping_add(c - channels.start);
+            // SAFETY: 16 kernels of the gradient, and their sums
+            unsafe { transform(&Taps { at, by, transformed, step: BLOCK * BLOCK }) };
         }
     }
 }
 
 impl Kernel for TiledWeights {
     fn scratch(&self, _: usize) -> Scratch {
-        Scratch { shared: self.layout()[3] * 4, own: self.own()[2] * 4 }
+        Scratch { shared: self.blocks().1 * self.parts() * SUMS * 4, own: self.own()[4] * 4 }
     }
     unsafe fn run(&self, memory: &Memory, worker: &Worker) {
-        let (depth, outputs) = (self.depth(), self.outputs());
-        let [x_tiles, g_tiles, sums, _] = self.layout().map(|at| memory.shared.cast::<f32>().wrapping_add(at));
-        let [zeros, list, _] = self.own().map(|at| memory.own[worker.index].cast::<f32>().wrapping_add(at));
-        let (x, g) = (self.x.at(memory), self.g.at(memory));
-        let (input, gradient) = (input(Simd::best()), gradient(Simd::best()));
-        let [down, across] = self.blocks();
-        let blocks = down * across;
-        let chunks = self.grid.chunks();
-        // SAFETY (of all of these): the words were checked when they were read, and scratch is as large as asked for
-        unsafe { zeros.write_bytes(0, depth.max(outputs)) };
-        for chunk in 0..chunks {
-            let tiles = self.grid.chunk(chunk);
-            worker.each(tiles.len(), |i| unsafe {
-                let places = self.grid.read(tiles.start + i, self.padding, &self.x, x, zeros);
-                input(&Tile { places, channels: depth, at: x_tiles.add(i * step(depth)) });
-                let places = self.grid.written(tiles.start + i, &self.g, g, zeros);
-                gradient(&Tile { places, channels: outputs, at: g_tiles.add(i * step(outputs)) });
-            });
-            let mut pairs = List::new(list);
-            (0..tiles.len()).for_each(|i| unsafe { pairs.push(i * step(outputs), i * step(depth)) });
-            let at = [x_tiles, g_tiles, sums];
-            if blocks < MANY {
-                worker.each(blocks * ELEMENTS, |i| unsafe {
-                    self.multiply(i % ELEMENTS, i / ELEMENTS, &pairs, chunk == 0, at);
-                });
-                continue;
-            }
-            worker.each(blocks, |block| unsafe {
-                (0..ELEMENTS).for_each(|element| self.multiply(element, block, &pairs, chunk == 0, at));
-                if chunk + 1 == chunks {
-                    self.finish(memory, block, sums);
-                }
-            });
+        let (blocks, parts) = (self.blocks().1, self.parts());
+        let zeros = memory.own[worker.index].cast::<f32>();
+        // SAFETY (of all of these): as in `share`; tasks write to different places
+        unsafe { zeros.write_bytes(0, BLOCK) };
+        if parts > 1 {
+            worker.each(blocks * parts, |task| unsafe { self.share(memory, worker, task / parts, task % parts) });
+            return worker.each(blocks * BLOCK, |task| unsafe { self.finish(memory, task / BLOCK, task % BLOCK) });
         }
-        if blocks < MANY {
-            worker.each(blocks, |block| unsafe { self.finish(memory, block, sums) });
-        }
+        worker.each(blocks, |block| unsafe {
+            self.share(memory, worker, block, 0);
+            (0..BLOCK).for_each(|row| self.finish(memory, block, row));
+        });
     }
 }

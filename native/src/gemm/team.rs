@@ -122,8 +122,8 @@ impl Set {
             }
         }
         worker.each(tall.parts * across.parts, |task| {
-            let rows = tall.at(task % tall.parts);
-            let part = across.at(task / tall.parts);
+            let rows = tall.at(task / across.parts);
+            let part = across.at(task % across.parts);
             let part = cols.start + part.start..cols.start + part.end;
             for i in deep.clone() {
                 // SAFETY: within the product; B was packed before the last barrier, and no other task writes to this block

@@ -1,10 +1,15 @@
-//! Measures the matrix product over shapes that training has, in every pair of layouts: `cargo run --release --example gemm`.
+//! Measures the matrix product over shapes that training has, in every pair of layouts: `cargo run --release --example gemm [set] [threads]`.
 use plinth_native::gemm::{Level, Matrix, Product, Set, peak};
 use plinth_native::memory::Buffer;
 use plinth_native::team::Team;
 use std::time::{Duration, Instant};
 
-const SHAPES: [(usize, usize, usize); 12] = [
+const SHAPES: [(usize, usize, usize); 17] = [
+    (128, 512, 4096),
+    (512, 128, 4096),
+    (128, 384, 4096),
+    (128, 128, 4096),
+    (384, 1152, 1024),
     (1024, 1024, 1024),
     (1024, 1152, 384),
     (1024, 384, 1536),
@@ -86,10 +91,12 @@ fn rate(set: &Set, team: &Team, products: &Products) -> f64 {
 
 fn main() {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    for threads in [1, processors] {
+    let (asked, wanted) = (std::env::args().nth(1), std::env::args().nth(2));
+    for threads in wanted.map_or(vec![1, processors], |n| vec![n.parse().expect("a number of threads")]) {
         let (most, team) = (peak(threads), Team::new(threads));
         for level in [Level::Avx512, Level::Avx2, Level::Neon, Level::Plain] {
-            let Some(set) = Set::at(level) else { continue };
+            let wanted = asked.as_ref().is_none_or(|name| format!("{level:?}").eq_ignore_ascii_case(name));
+            let Some(set) = Set::at(level).filter(|_| wanted) else { continue };
             println!(
                 "{level:?}, {threads} threads, of {most:.0} GFLOP/s        A·B         A·Bᵀ         Aᵀ·B        Aᵀ·Bᵀ"
             );

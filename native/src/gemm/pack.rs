@@ -67,10 +67,10 @@ impl Panels {
 pub unsafe fn panels<V: Lanes>(p: &Panels) {
     if p.line == 1 {
         // a few rows at a time through all panels: what lies together is read together
-        for from in (0..p.k).step_by(4) {
+        for from in (0..p.k).step_by(8) {
             for i in 0..p.lines.parts {
                 // SAFETY: the caller's
-                unsafe { across::<V>(&p.panel(i), p.step, from, p.k.min(from + 4)) };
+                unsafe { across::<V>(&p.panel(i), p.step, from, p.k.min(from + 8)) };
             }
         }
         return;

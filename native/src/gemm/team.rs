@@ -9,8 +9,8 @@ use std::ops::Range;
 const DEEP: usize = 4;
 /// Less in tests, where a product that takes turns would take minutes.
 const PACKED: usize = if cfg!(test) { 1 << 15 } else { 1 << 21 };
-/// Tasks that each thread should find, so that none waits long for the last.
-const EACH: usize = 6;
+/// What a block costs beside its products, in rows for each panel and in columns.
+const BESIDE: [usize; 2] = [1, 32];
 
 impl Set {
     /// Columns whose packed B fits the common scratch, for the deepest of the parts of k.
@@ -103,6 +103,19 @@ impl Set {
         });
     }
 
+    /// Rows and columns in blocks: those of which the threads are done the soonest, where each takes as many as the others.
+    fn blocks(&self, m: usize, n: usize, threads: usize) -> [Parts; 2] {
+        let all = [4, 3, 2].into_iter().flat_map(|height| [1, 2, 4].map(|width| (HEIGHT * height / 4, WIDTH / width)));
+        let blocks = all.map(|(high, wide)| [Parts::new(m, 1, high), Parts::new(n, self.columns(), wide)]);
+        let soon = |[tall, across]: &[Parts; 2]| {
+            let (rows, columns) = (m.div_ceil(tall.parts), n.div_ceil(across.parts));
+            // whoever is the last is a quarter of a block late
+            let turns = (tall.parts * across.parts).div_ceil(threads) * 4 + 1;
+            turns * (rows + BESIDE[0] * self.panels_of(rows).parts) * (columns + BESIDE[1])
+        };
+        blocks.min_by_key(soon).expect("there are some to choose from")
+    }
+
     unsafe fn multiply_together(
         &self,
         worker: &Worker,
@@ -113,14 +126,7 @@ impl Set {
         own: *mut f32,
         finish: &dyn Fn(Range<usize>, Range<usize>),
     ) {
-        let across = Parts::new(cols.len(), self.columns(), WIDTH);
-        let mut tall = Parts::new(p.m, 1, HEIGHT);
-        // lower blocks where there are too few to go round
-        for halves in 1..3 {
-            if tall.parts * across.parts < EACH * worker.count {
-                tall = Parts::new(p.m, 1, HEIGHT >> halves);
-            }
-        }
+        let [tall, across] = self.blocks(p.m, cols.len(), worker.count);
         worker.each(tall.parts * across.parts, |task| {
             let rows = tall.at(task / across.parts);
             let part = across.at(task % across.parts);

@@ -1,4 +1,4 @@
-/** GPT's training step as the reference's gpt.py has it: the same model, loss and AdamW; plinth also gives the norm of every gradient. */
+/** GPT's training step as the reference's gpt.py has it: the same model, loss and AdamW, and like that no norm of the gradients. */
 import { i32, input, nameOf, nd, params, roots, Scope, scalar } from "../../src/ir/index.js";
 import { families, gptConfig } from "../../src/models/index.js";
 import { initialise } from "../../src/nn/index.js";
@@ -22,7 +22,8 @@ export function gpt({ batch: B, contextLength: T, ...sizes }: GptSizes): Net {
   const [loss] = crossEntropy(families.gpt.logits(p, hidden, config), input("labels", i32([B * T])));
   const rule = adamw({ beta2: 0.999, weightDecay: 0.1 });
   const { step, state } = training({ sum: loss.sum(), count: scalar(B * T) }, rule, { decays: () => true });
-  const weights = params(roots(step)).filter((t) => !state.has(nameOf(t)));
+  const program = { outputs: { loss: step.outputs["loss"]! }, next: step.next };
+  const weights = params(roots(program)).filter((t) => !state.has(nameOf(t)));
   // the predictable sequence that gpt.mjs learns
   const text = Array.from(
     { length: B * (T + 1) },
@@ -35,7 +36,7 @@ export function gpt({ batch: B, contextLength: T, ...sizes }: GptSizes): Net {
     ids: nd("i32", [B, T], shifted(0)),
     labels: nd("i32", [B * T], shifted(1)),
   };
-  return { program: step, state: new Map([...initialise(weights, 1), ...state]), data };
+  return { program, state: new Map([...initialise(weights, 1), ...state]), data };
 }
 
 /** Six operations for each weight and token, as gpt.mjs counts, and the attention scores. */

@@ -74,7 +74,7 @@ export function resnet(batch: number): Net {
   const [loss] = crossEntropy(logits, input("labels", i32([batch])));
   const objective = { sum: loss.sum(), count: scalar(batch) };
   const { step, state } = training(objective, sgd({ momentum: 0.9, weightDecay: 5e-4 }), { decays: () => true });
-  const program: Program = { outputs: step.outputs, next: { ...step.next, ...network.next } };
+  const program: Program = { outputs: { loss: step.outputs["loss"]! }, next: { ...step.next, ...network.next } };
   const weights = params(roots(program)).filter((t) => !state.has(nameOf(t)));
   const random = randomStream(1, "images");
   const pixels = Array.from({ length: batch * 3 * 32 * 32 }, () => (random() - 0.5) * Math.sqrt(12));

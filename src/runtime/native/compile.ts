@@ -99,7 +99,9 @@ class Compiler implements Desk {
 
   compiled(): Compiled {
     const codeOf = (unit: Unit) => this.codeOf(unit);
-    const ends = this.options.fused ? epilogues(this.groups, codeOf, this, this.op) : new Map<Unit, Unit>();
+    const ends = this.options.fused
+      ? epilogues(this.program, this.groups, { codeOf, desk: this, op: this.op })
+      : new Map<Unit, Unit>();
     const attached = new Set(ends.values());
     for (const unit of this.groups.units) {
       const [node] = unit.nodes as [Node];

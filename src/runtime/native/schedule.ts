@@ -1,4 +1,8 @@
-/** The order of a plan's instructions: each when what it reads is there, early where that frees memory, and the state's at the end. */
+/**
+ * The order of a plan's instructions: each when what it reads is there, early where that frees memory. What the outputs need comes
+ * first, since a guarded run asks them whether to write the state; from then on each parameter is updated once nothing reads it any
+ * more, while its gradient and what that is made of are in the cache.
+ */
 import type { Buffer, Instruction } from "./memory.js";
 import type { Graph } from "./settle.js";
 
@@ -12,27 +16,17 @@ export function schedule(instructions: readonly Instruction[], graph: Graph): Sc
   const waits = new Map(instructions.map((i) => [i, new Set(graph.before(i))]));
   const followers = new Map<Instruction, Instruction[]>();
   for (const [i, before] of waits) for (const b of before) followers.set(b, [...(followers.get(b) ?? []), i]);
-  const last = committing(instructions, followers);
-  const order = new Order(waits, followers, new Pressure(instructions, graph, last));
-  const first = order.take(instructions.filter((i) => !last.has(i)));
-  return { instructions: [...first, ...order.take([...last])], commit: first.length };
+  const asked = graph.needed(instructions.filter(mayEndTheRun));
+  const order = new Order(waits, followers, new Pressure(instructions));
+  const first = order.take(instructions.filter((i) => asked.has(i)));
+  const all = [...first, ...order.take(instructions.filter((i) => !first.includes(i)))];
+  const commit = all.findIndex(writesState);
+  return { instructions: all, commit: commit < 0 ? all.length : commit };
 }
-
-/** Instructions that write the state, and all that wait for one. */
-function committing(
-  instructions: readonly Instruction[],
-  followers: ReadonlyMap<Instruction, readonly Instruction[]>,
-): Set<Instruction> {
-  const stack = instructions.filter((i) => i.writes.some((buffer) => buffer.kind === "state"));
-  const found = new Set<Instruction>();
-  while (stack.length) {
-    const i = stack.pop()!;
-    if (found.has(i)) continue;
-    found.add(i);
-    stack.push(...(followers.get(i) ?? []));
-  }
-  return found;
-}
+const writesState = (i: Instruction): boolean => i.writes.some((buffer) => buffer.kind === "state");
+/** What refuses the run, or gives a number that may. */
+const mayEndTheRun = (i: Instruction): boolean =>
+  i.kernel === "checkIndices" || i.writes.some((buffer) => buffer.kind === "output");
 
 /** Takes instructions when they are ready, best first. */
 class Order {
@@ -74,14 +68,10 @@ class Order {
 class Pressure {
   private readonly readers = new Map<Buffer, number>();
   private readonly written = new Set<Buffer>();
-  /** Values that only the end reads: they take their memory sooner or later. */
-  private readonly lasting = new Set<Buffer>();
 
-  constructor(instructions: readonly Instruction[], graph: Graph, last: ReadonlySet<Instruction>) {
-    for (const i of instructions) {
-      for (const buffer of i.reads) this.readers.set(buffer, (this.readers.get(buffer) ?? 0) + 1);
-      for (const buffer of i.writes) if (graph.readersOf(buffer).every((r) => last.has(r))) this.lasting.add(buffer);
-    }
+  constructor(instructions: readonly Instruction[]) {
+    for (const { reads } of instructions)
+      for (const buffer of reads) this.readers.set(buffer, (this.readers.get(buffer) ?? 0) + 1);
   }
 
   freedBy({ kernel, reads, writes }: Instruction): number {
@@ -89,7 +79,7 @@ class Pressure {
     if (kernel === "checkIndices") return Number.POSITIVE_INFINITY;
     let bytes = 0;
     for (const b of reads) if (b.kind === "arena" && this.readers.get(b) === 1 && !writes.includes(b)) bytes += b.bytes;
-    for (const b of writes) if (b.kind === "arena" && !this.written.has(b) && !this.lasting.has(b)) bytes -= b.bytes;
+    for (const b of writes) if (b.kind === "arena" && !this.written.has(b)) bytes -= b.bytes;
     return bytes;
   }
 

@@ -31,18 +31,17 @@ export class Graph {
     yield* this.after.get(instruction) ?? [];
   }
 
-  /** Whether one of `from` waits for `wanted`. */
-  waits(from: readonly Instruction[], wanted: Instruction): boolean {
-    const seen = new Set<Instruction>();
+  /** Instructions, and all that they wait for. */
+  needed(from: Iterable<Instruction>): Set<Instruction> {
+    const found = new Set<Instruction>();
     const stack = [...from];
     while (stack.length) {
       const i = stack.pop()!;
-      if (i === wanted) return true;
-      if (seen.has(i)) continue;
-      seen.add(i);
+      if (found.has(i)) continue;
+      found.add(i);
       stack.push(...this.before(i));
     }
-    return false;
+    return found;
   }
 }
 
@@ -51,10 +50,13 @@ export function settle({ instructions, targets }: Compiled): { instructions: Ins
   const graph = new Graph([...instructions, ...targets.map(({ copy }) => copy)]);
   const renamed = new Map<Buffer, Buffer>();
   const copies: Instruction[] = [];
+  const asked = graph.needed(
+    targets.flatMap(({ from, to }) => (to.kind === "output" ? graph.writersOf(from.buffer) : [])),
+  );
   for (const target of targets) {
     const { from, to, copy } = target;
     const others = graph.readersOf(to).filter((i) => !graph.writersOf(from.buffer).includes(i));
-    if (movable(target, renamed) && (to.kind === "output" || replaceable(target, graph, others))) {
+    if (movable(target, renamed) && (to.kind === "output" || replaceable(target, graph, { others, asked }))) {
       renamed.set(from.buffer, to);
       if (to.kind === "state") for (const writer of graph.writersOf(from.buffer)) graph.wait(writer, others);
     } else {
@@ -81,14 +83,19 @@ const movable = ({ from, to }: Target, renamed: ReadonlyMap<Buffer, Buffer>): bo
   isContiguous(from) &&
   !renamed.has(from.buffer);
 
-/** Whether the next value of the state may be written over the old one at once. */
-function replaceable({ from, to, copy }: Target, graph: Graph, others: readonly Instruction[]): boolean {
+/** Whether the next value of the state may be written over the old one at once: not what an output is made of. */
+function replaceable(
+  { from, to, copy }: Target,
+  graph: Graph,
+  { others, asked }: { readonly others: readonly Instruction[]; readonly asked: ReadonlySet<Instruction> },
+): boolean {
   const writers = graph.writersOf(from.buffer);
   const [writer] = writers;
-  if (!writer || writers.length > 1 || graph.readersOf(from.buffer).some((i) => i !== copy)) return false;
+  if (!writer || writers.length > 1 || asked.has(writer)) return false;
+  if (graph.readersOf(from.buffer).some((i) => i !== copy)) return false;
   const reads = writer.reads.includes(to);
   const inPlace = writer.inPlace.some(([a, b]) => a === to && b === from.buffer);
-  return (!reads || inPlace) && !graph.waits(others, writer);
+  return (!reads || inPlace) && !graph.needed(others).has(writer);
 }
 
 function moved(i: Instruction, renamed: ReadonlyMap<Buffer, Buffer>): Instruction {

@@ -13,14 +13,32 @@ unsafe impl Send for Buffer {}
 unsafe impl Sync for Buffer {}
 
 const ALIGN: usize = 4096;
+/// The larger pages that x86-64 and aarch64 have: rows of a matrix that lie far apart need an entry of the address cache each.
+const LARGE: usize = 1 << 21;
 fn layout(bytes: usize) -> Layout {
-    Layout::from_size_align(bytes.max(64), ALIGN).expect("a buffer's size fits the address space")
+    let align = if bytes >= 2 * LARGE { LARGE } else { ALIGN };
+    Layout::from_size_align(bytes.max(64), align).expect("a buffer's size fits the address space")
 }
+
+/// Asks the system for large pages; it may have none, and then nothing changes.
+#[cfg(target_os = "linux")]
+fn advise(address: *mut u8, bytes: usize) {
+    unsafe extern "C" {
+        fn madvise(address: *mut std::ffi::c_void, length: usize, advice: std::ffi::c_int) -> std::ffi::c_int;
+    }
+    const HUGEPAGE: std::ffi::c_int = 14;
+    if bytes >= 2 * LARGE {
+        // SAFETY: whole pages of the buffer's own; advice does not change what they hold
+        unsafe { madvise(address.cast(), bytes / LARGE * LARGE, HUGEPAGE) };
+    }
+}
+#[cfg(not(target_os = "linux"))]
+fn advise(_: *mut u8, _: usize) {}
 
 impl Buffer {
     /// `Err` with the size where the system has no such memory.
     pub fn new(bytes: usize) -> Result<Buffer, String> {
-        if bytes > isize::MAX as usize - ALIGN {
+        if bytes > isize::MAX as usize - LARGE {
             return Err(format!("{bytes} bytes are more than an address can name"));
         }
         // SAFETY: the size is not zero
@@ -28,6 +46,7 @@ impl Buffer {
         if address.is_null() {
             return Err(format!("the system has no {bytes} bytes of memory"));
         }
+        advise(address, bytes);
         Ok(Buffer { address, bytes })
     }
     pub fn address(&self) -> *mut u8 {

@@ -10,7 +10,7 @@ use crate::simd::{Simd, versions};
 use crate::team::Worker;
 use std::ops::Range;
 
-/// Logits that are there at once: 64 MB, or of 64 rows where those take more. Fewer would read and write the weights'
+/// Logits that are there at once: about 64 MB, or of 64 rows where those take more. Fewer would read and write the weights'
 /// gradient more often than its products take.
 const LOGITS: usize = 1 << 24;
 const ROWS: usize = 64;
@@ -103,8 +103,11 @@ unsafe fn rows_body<const FMA: bool>(t: &Rows, from: usize, to: usize) {
 versions! { fn rows_of(t: &Rows, from: usize, to: usize) = rows_body }
 
 impl Head {
+    /// Rows of a chunk: none is much smaller than the others, since each reads all weights.
     fn chunk(&self) -> usize {
-        (LOGITS / self.vocabulary.max(1)).clamp(ROWS, self.rows.max(ROWS)).min(self.rows.max(1))
+        let logits = self.rows.saturating_mul(self.vocabulary);
+        let chunks = (logits.saturating_add(LOGITS / 2) / LOGITS).clamp(1, self.rows.div_ceil(ROWS).max(1));
+        self.rows.div_ceil(chunks).max(1)
     }
 
     /// Scratch of the three products, which takes the first part of the shared scratch.

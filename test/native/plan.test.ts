@@ -36,14 +36,14 @@ test("what only moves elements costs nothing, and parts are computed where the w
   `);
 });
 
-test("the state is updated in place where nobody needs what it was, and at the end", () => {
+test("the state is updated in place where nobody needs what it was, after the outputs", () => {
   const w = param("w", [6], zeros);
   const v = param("v", [6], zeros);
   const program: Program = { outputs: { y: x.mul(w).sum() }, next: { w: w.mul(0.5).add(v), v: w } };
   expect(text(program)).toMatchInlineSnapshot(`
     "arena of 64 bytes
-    0 map: param f32[6] <- state w -> @0
-    1 map: sum f32[] <- input x, state w -> output y
+    0 map: sum f32[] <- input x, state w -> output y
+    1 map: param f32[6] <- state w -> @0
     -- the state is written from here on
     2 map: add f32[6] <- state w, state v -> state w
     3 map: param f32[6] <- @0 -> state v"

@@ -27,8 +27,8 @@ const { values } = parseArgs({
   options: { out: { type: "string" }, minutes: { type: "string" }, engine: { type: "string" } },
 });
 const out = values.out ?? join(tmpdir(), `plinth-quickstart-${process.pid}`);
-// a run that was made before says nothing of the load now
-const load = values.out === undefined ? loadavg()[0]! : 0;
+// what the load is now says nothing of a run that was made before
+const load = values.out === undefined ? loadavg()[0]! : undefined;
 let minutes = Number(values.minutes);
 if (values.out === undefined) {
   const began = performance.now();
@@ -50,7 +50,7 @@ const took = { ...known, [engine]: Math.round(minutes * 100) / 100 };
 const result = {
   what: "npm run quickstart: minutes from start to report, by engine; accuracy over 26 categories, minimum, median and maximum over seeds",
   machine: machine(),
-  loadBefore: Math.round(load * 10) / 10,
+  ...(load !== undefined && { loadBefore: Math.round(load * 10) / 10 }),
   minutes: took,
   limitMinutes: 6,
   sizes,
@@ -77,7 +77,7 @@ async function writeReadme(found: Efficiency): Promise<void> {
   const short = { title: "", columns: savings!.columns.slice(0, 3), rows: savings!.rows };
   const printed = [renderTable(scores!), renderTable(short).trimStart(), headline(found)].join("\n\n");
   const { cores, cpu, memoryGB } = machine();
-  const busy = load > 0.5 ? ", with other work going on" : "";
+  const busy = (load ?? 0) > 0.5 ? ", with other work going on" : "";
   const names: Record<string, string> = { native: "the native engine", ort: "ONNX Runtime" };
   const times = Object.entries(took).map(([name, n]) => `${n.toFixed(1)} minutes on ${names[name] ?? name}`);
   const told = `On ${cores} cores (${cpu}, ${memoryGB} GB)${busy} it takes ${times.join(", ")}.`;

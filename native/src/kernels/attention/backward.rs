@@ -182,6 +182,15 @@ impl AttentionGrad {
         v.fetch(memory, all_keys, sizes.out);
         // SAFETY: keys, values and panels are within the operands
         unsafe {
+            let (narrow, wide) = (sizes.width * WIDTH, sizes.out * WIDTH);
+            let cleared = [
+                (own.q, narrow),
+                (own.g, wide),
+                (own.scores, KEYS * WIDTH),
+                (own.slopes, KEYS * WIDTH),
+                (own.dq, narrow),
+            ];
+            Space::clear(&cleared, &self.scores);
             let packed = Packed {
                 keys: Strips::pack(set, lanes(from_k, k.place(), k.element()), sizes.keys, sizes.width, keys),
                 values: Strips::pack(set, lanes(from_v, v.place(), v.element()), sizes.keys, sizes.out, values),

@@ -124,6 +124,8 @@ impl Kernel for Attention {
             // SAFETY: keys, values and panels are within the operands; only this task writes these panels
             unsafe {
                 let lines = Source { from: from_k, line: k.place(), step: k.element() };
+                let lanes = sizes.width * WIDTH;
+                Space::clear(&[(at_q, lanes), (block, KEYS * WIDTH), (y, sizes.out * WIDTH)], &self.scores);
                 let keys = Strips::pack(set, lines, sizes.keys, sizes.width, at_k);
                 let lines = Source { from: from_v, line: v.element(), step: v.place() };
                 let values = Strips::pack(set, lines, sizes.out, sizes.keys, at_v);

@@ -126,6 +126,18 @@ impl Space {
     fn bytes(pieces: &[usize]) -> usize {
         pieces.iter().fold(0usize, |sum, &n| sum.saturating_add(n.saturating_add(16))).saturating_mul(4)
     }
+    /// Zeros what panels are made in, where the last has lanes that no query fills: they are computed with like the others.
+    ///
+    /// # Safety
+    /// The pieces are as large as they are said to be.
+    unsafe fn clear(pieces: &[(*mut f32, usize)], scores: &Scores) {
+        if !scores.sizes.queries.is_multiple_of(WIDTH) {
+            for &(piece, n) in pieces {
+                // SAFETY: the caller's
+                unsafe { std::ptr::write_bytes(piece, 0, n) };
+            }
+        }
+    }
     fn take(&mut self, n: usize) -> *mut f32 {
         let piece = self.0;
         self.0 = self.0.wrapping_add(n.next_multiple_of(16));

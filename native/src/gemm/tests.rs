@@ -189,5 +189,5 @@ fn an_empty_sum_is_zero_and_an_empty_product_is_nothing() {
 
 #[test]
 fn the_peak_is_a_speed() {
-    assert!(peak(1) > 0.1);
+    assert!(peak(1) > 0.001);
 }

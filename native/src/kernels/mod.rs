@@ -9,6 +9,8 @@ mod lanes;
 mod linear_cross_entropy;
 pub mod map;
 pub mod matmul;
+#[cfg(test)]
+mod matmul_tests;
 mod norm;
 pub mod pool;
 #[cfg(test)]

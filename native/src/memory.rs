@@ -2,7 +2,7 @@
 use crate::reader::Operand;
 use std::alloc::{Layout, alloc, dealloc};
 
-/// Memory of its own, aligned to a page of the largest vectors' cache lines; its first contents are arbitrary.
+/// Memory of its own, aligned to a page; its first contents are arbitrary.
 pub struct Buffer {
     address: *mut u8,
     pub bytes: usize,

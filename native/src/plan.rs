@@ -26,7 +26,7 @@ pub enum Place {
 pub struct Plan {
     slots: Vec<(Place, usize)>,
     instructions: Vec<Box<dyn Kernel>>,
-    /// Instructions from here on write the state: a run that was stopped before has changed nothing.
+    /// The first instruction that writes the state: a run that was stopped before has changed nothing.
     commit: usize,
     /// Outputs that are single numbers, which all must be finite before the state is written, where a run asks for it.
     guards: Vec<usize>,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { f32, input, nd, type Program, param } from "../ir/index.js";
-import { matmul } from "../ops/index.js";
+import { f32, i32, input, type Nd, nd, type Program, param } from "../ir/index.js";
+import { gather, matmul } from "../ops/index.js";
 import { engines } from "./index.js";
 
 const w = param("w", [2], (shape) => new Float32Array(shape[0]!));
@@ -54,5 +54,34 @@ test("a run whose signal was given up does not start", async () => {
     const run = session.run(step, { x: nd("f32", [2], 1) }, { signal: AbortSignal.abort(new Error("enough")) });
     await expect(run).rejects.toThrow("enough");
     expect(await session.read("w")).toEqual(nd("f32", [2], 1));
+  }
+});
+
+test("a run that is refused, for an index or by its guard, leaves the state as it was", async () => {
+  const [q, ids, x] = [input("q", i32([3])), input("ids", i32([3])), input("x", f32([2, 2]))];
+  const t = q.add(ids);
+  const table = param("table", [8, 2], () => new Float32Array(16));
+  // one loop computes an index and what the state becomes
+  const program: Program = {
+    outputs: { score: matmul(x, x, { transposeLeft: true }).exp().sum() },
+    next: { count: t.mul(ids), memory: gather(table, t).mul(2) },
+  };
+  const state = () =>
+    new Map<string, Nd>([
+      ["table", nd("f32", [8, 2], 1)],
+      ["count", nd("i32", [3], 7)],
+      ["memory", nd("f32", [3, 2], 7)],
+    ]);
+  for (const engine of Object.values(engines)) {
+    if (!(await engine.probe()).available) continue;
+    await using session = await engine.open(state());
+    const feeds = { q: nd("i32", [3], [1, 2, 3]), ids: nd("i32", [3], 1), x: nd("f32", [2, 2], 1) };
+    await session.run(program, { ...feeds, x: nd("f32", [2, 2], Number.NaN) }, { guarded: true });
+    expect(await session.read("count")).toEqual(nd("i32", [3], 7));
+    await expect(session.run(program, { ...feeds, q: nd("i32", [3], 51) })).rejects.toThrow();
+    expect(await session.read("count")).toEqual(nd("i32", [3], 7));
+    await session.run(program, feeds, { guarded: true });
+    expect(await session.read("count")).toEqual(nd("i32", [3], [2, 3, 4]));
+    expect(await session.read("memory")).toEqual(nd("f32", [3, 2], 2));
   }
 });

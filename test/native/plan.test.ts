@@ -1,7 +1,7 @@
 /** Plans as text: what is fused, what is a view, and what shares memory. */
 import { describe, expect, test } from "vitest";
 import { f32, i32, input, type Program, param, type Tensor } from "../../src/ir/index.js";
-import { concat } from "../../src/ops/index.js";
+import { concat, split } from "../../src/ops/index.js";
 import { planOf, printPlan } from "../../src/runtime/native/plan.js";
 import { collapsed, refined, reshaped } from "../../src/runtime/native/strides.js";
 
@@ -16,6 +16,14 @@ test("a chain and the sum that ends it are one instruction", () => {
     "arena of 0 bytes
     0 map: add f32[4,6], sumSquare f32[] <- input x -> output y, output all"
   `);
+});
+
+test("concatenations that share a part do not wait for each other", () => {
+  const shared = x.tanh();
+  const [first] = split(concat([shared, x.mul(0.5)], 0), { axis: 0, sizes: [4, 4] });
+  const plan = text(outputs({ y: concat([shared, first!.mul(0.5)], 0), z: first!.square() }));
+  expect(plan.match(/tanh/g)).toHaveLength(1);
+  expect(plan).toContain("output y");
 });
 
 test("a bias and an activation are done where the product is in the cache", () => {

@@ -10,8 +10,8 @@ use crate::simd::{Simd, versions};
 use crate::team::Worker;
 use std::ops::Range;
 
-/// Logits that are there at once: about 64 MB, or of 64 rows where those take more. Fewer would read and write the weights'
-/// gradient more often than its products take.
+/// Logits that are there at once: 64 MB, half as many more where that spares a chunk, or of 32 to 64 rows where those take
+/// more. Fewer would read and write the weights' gradient more often than its products take.
 const LOGITS: usize = 1 << 24;
 const ROWS: usize = 64;
 

@@ -203,8 +203,11 @@ class Compiler implements Desk {
   }
 
   private target(kind: "output" | "state", name: string, t: Tensor): Target {
-    const known = kind === "state" ? this.buffers.get(`param ${name}`) : undefined;
+    const key = `param ${name}`;
+    const known = kind === "state" ? this.buffers.get(key) : undefined;
     const to = known ?? { kind, bytes: bytesOfView(t.dtype, t.shape), name };
+    // whoever reads the parameter later on reads this very memory
+    if (kind === "state") this.buffers.set(key, to);
     let from = this.view(t);
     // a value of the state may be written before it is copied to another name
     if (kind === "state" && from.buffer.kind === "state") {

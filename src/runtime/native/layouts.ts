@@ -22,6 +22,8 @@ export class Layouts {
   /** Stored values that are part of another's memory. */
   private readonly inside = new Map<Tensor, { readonly base: Tensor; readonly offset: number }>();
   private known = new Map<Tensor, Layout>();
+  /** Who reads a value, behind movements. */
+  private readonly readers = new Map<Tensor, Set<Node>>();
   /** Parts of a concatenation that must be copied into it. */
   readonly copies: { readonly part: Tensor; readonly into: Layout; readonly whole: Tensor }[] = [];
 
@@ -35,6 +37,9 @@ export class Layouts {
       channelsLast(t: Tensor, from: (x: Tensor) => boolean): boolean;
     },
   ) {
+    for (const node of order)
+      if (!isMovement(node))
+        for (const x of node.inputs.map(behind)) this.readers.set(x, (this.readers.get(x) ?? new Set()).add(node));
     const last = new Set<Tensor>();
     for (const t of order.flatMap((node) => node.outputs)) {
       if (free.channelsLast(t, (x) => last.has(x))) {
@@ -101,7 +106,10 @@ export class Layouts {
     return { base, offset: 0, strides: rowMajor(t.shape) };
   }
 
-  /** Let the parts of a concatenation be written where it has them. */
+  /**
+   * Let the parts of a concatenation be written where it has them. What others read as well stays apart: they would wait for all
+   * parts, of which one may wait for them.
+   */
   private placeParts(node: Node): void {
     const whole = node.outputs[0]!;
     const { axis } = node.attrs as { axis: number };
@@ -117,7 +125,8 @@ export class Layouts {
         base !== whole &&
         this.free.placed(base) &&
         !this.own.has(base) &&
-        !this.inside.has(base);
+        !this.inside.has(base) &&
+        (this.readers.get(base)?.size ?? 0) === 1;
       const there = open ? matched(base, { shape: part.shape, strides }, into.strides) : undefined;
       if (there) {
         this.own.set(base, there);
@@ -126,6 +135,10 @@ export class Layouts {
       } else this.copies.push({ part, into, whole });
     }
   }
+}
+
+function behind(t: Tensor): Tensor {
+  return isMovement(t.node) ? behind(t.inputs[0]!) : t;
 }
 
 function channelsLast(shape: Shape): number[] {

@@ -3,6 +3,7 @@
  * first, since a guarded run asks them whether to write the state; from then on each parameter is updated once nothing reads it any
  * more, while its gradient and what that is made of are in the cache.
  */
+import { fail } from "../../ir/index.js";
 import type { Buffer, Instruction } from "./memory.js";
 import type { Graph } from "./settle.js";
 
@@ -19,7 +20,9 @@ export function schedule(instructions: readonly Instruction[], graph: Graph): Sc
   const asked = graph.needed(instructions.filter(mayEndTheRun));
   const order = new Order(waits, followers, new Pressure(instructions));
   const first = order.take(instructions.filter((i) => asked.has(i)));
-  const all = [...first, ...order.take(instructions.filter((i) => !first.includes(i)))];
+  const all = [...first, ...order.take(instructions.filter((i) => !asked.has(i)))];
+  if (all.length < instructions.length || first.some(writesState))
+    throw fail("internal", "a plan's instructions wait for one another");
   const commit = all.findIndex(writesState);
   return { instructions: all, commit: commit < 0 ? all.length : commit };
 }

@@ -50,9 +50,10 @@ export function settle({ instructions, targets }: Compiled): { instructions: Ins
   const graph = new Graph([...instructions, ...targets.map(({ copy }) => copy)]);
   const renamed = new Map<Buffer, Buffer>();
   const copies: Instruction[] = [];
-  const asked = graph.needed(
-    targets.flatMap(({ from, to }) => (to.kind === "output" ? graph.writersOf(from.buffer) : [])),
-  );
+  const asked = graph.needed([
+    ...instructions.filter(({ kernel }) => kernel === "checkIndices"),
+    ...targets.flatMap(({ to, copy }) => (to.kind === "output" ? [copy] : [])),
+  ]);
   for (const target of targets) {
     const { from, to, copy } = target;
     const others = graph.readersOf(to).filter((i) => !graph.writersOf(from.buffer).includes(i));
@@ -83,7 +84,7 @@ const movable = ({ from, to }: Target, renamed: ReadonlyMap<Buffer, Buffer>): bo
   isContiguous(from) &&
   !renamed.has(from.buffer);
 
-/** Whether the next value of the state may be written over the old one at once: not what an output is made of. */
+/** Whether the next value of the state may be written over the old one at once: not what an output, or a check, is made of. */
 function replaceable(
   { from, to, copy }: Target,
   graph: Graph,

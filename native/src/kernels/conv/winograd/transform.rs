@@ -1,6 +1,6 @@
 //! The transforms of F(2×2, 3×3) (Winograd 1980; Lavin and Gray 2016): y = Aᵀ[(G w Gᵀ) ∘ (Bᵀ x B)]A, by sums, differences and
-//! halves alone, so that rounding errors stay near those of the products summed directly. Tiles of 4×4 results would take fewer
-//! products still, with errors several times as large.
+//! halves alone: rounding errors are about twice those of products summed directly. Tiles of 4×4 results would take fewer
+//! products still, and their errors are several times as large.
 use crate::simd::versions;
 
 pub const LANES: usize = 16;

@@ -6,8 +6,12 @@ import { engines } from "../../src/runtime/index.js";
 import { works } from "./works.js";
 
 const [work = "gpt-12m", engine = "native", steps = "12", threads = "2"] = process.argv.slice(2);
-const { program, state, data } = works[work]!.net();
-await using session = await engines[engine as keyof typeof engines].open(new Map(), { threads: Number(threads) });
+const { net, memory } = works[work]!;
+const { program, state, data } = net();
+await using session = await engines[engine as keyof typeof engines].open(new Map(), {
+  threads: Number(threads),
+  memory,
+});
 // handed over one by one, and what was handed over collected, so that what is measured holds the state once
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;

@@ -41,17 +41,15 @@ export function overview(width: number): string {
   ].join("\n");
 }
 
-const shown = (value: unknown): string => (Array.isArray(value) ? value.map(shown).join(",") : String(value));
+const shown = (value: unknown): string => (Array.isArray(value) ? value.map(shown).join(" ") : String(value));
 
 /** `--steps <number>`, and `--[no-]best` for a switch that is on unless it is turned off. */
 const spelled = ({ name, node }: Flag): string =>
   node.default === true ? name.replace("--", "--[no-]") : `${name} ${placeholder(node)}`.trim();
 
 const said = ({ node, required }: Flag): string => {
-  const usual =
-    node.default === undefined || node.default === "" || typeof node.default === "boolean"
-      ? ""
-      : ` (default ${shown(node.default)})`;
+  const plain = typeof node.default === "string" || typeof node.default === "number" || Array.isArray(node.default);
+  const usual = plain && `${node.default}` !== "" ? ` (default ${shown(node.default)})` : "";
   return `${node.description ?? ""}${required ? " (required)" : usual}`.trim();
 };
 

@@ -2,6 +2,7 @@
 import { dirname, join, resolve } from "node:path";
 import { efficiency, factTables, headline, renderTable, summary } from "../evaluate/index.js";
 import { type QuickstartEvent, quickstartOptions, quickstart as run } from "../jobs/index.js";
+import { chooseEngine } from "../runtime/index.js";
 import type { TrainEvent } from "../train/index.js";
 import { lineOf } from "./adapt.js";
 import { type Context, command } from "./command.js";
@@ -20,6 +21,7 @@ export const quickstart = command({
     const signal = context.interruptible();
     const peakGigaflops = await machinePeak("auto", options.threads);
     const events = run(options, { signal, note: context.note, peakGigaflops });
+    context.note(`engine: ${(await chooseEngine("auto")).name}`);
     context.note("WordNet 3.1: definitions to read, and 26 categories of nouns to tell apart");
     for (let next = await events.next(); !next.done; ) {
       const event = next.value;

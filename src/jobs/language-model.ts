@@ -41,6 +41,12 @@ export function modelOf(
   );
 }
 
+/** Entries of a vocabulary that is made for a model. */
+export const vocabSizeOf = (o: {
+  readonly preset?: string | undefined;
+  readonly vocabSize?: number | undefined;
+}): number => o.vocabSize ?? (o.preset === undefined ? 8192 : presetNamed(o.preset).config.vocabSize);
+
 function fitting(model: Model, vocabSize: number): Model {
   if (vocabSize <= model.config.vocabSize) return model;
   throw fail(

@@ -34,7 +34,12 @@ export interface RunPlace {
 /** Refuse a folder that is in use before hours are spent on reading data. Throws `run`. */
 export function requireFree({ out, resume, replace }: RunPlace): void {
   if (resume || replace || !existsSync(join(out, "run.json"))) return;
-  throw fail("run", "this folder already holds a run", "resume it, replace it, or choose another folder", out);
+  throw fail(
+    "run",
+    "this folder already holds a run",
+    "resume it (--resume), replace it (--replace), or choose another folder",
+    out,
+  );
 }
 
 /** Start a planned run, or go on with it; its events as they come. */

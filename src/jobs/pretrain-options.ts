@@ -81,7 +81,7 @@ export const pretrainOptions = z.object({
     .string()
     .optional()
     .describe("bpe, wordpiece, words or characters to train one, or a path; gpt trains bpe, bert wordpiece"),
-  vocabSize: count.default(8192).describe("entries of a tokeniser that is trained here"),
+  vocabSize: count.optional().describe("entries of a tokeniser that is trained here; the preset's, or 8192, if absent"),
   learningRate: rate.optional().describe("peak learning rate; from the width if absent"),
   ...languageOptions,
   ...trainingOptions,

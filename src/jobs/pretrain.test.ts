@@ -211,7 +211,7 @@ test("a folder that holds a run, or cannot be made, is refused", async () => {
   expect(said.join("\n\n")).toMatchInlineSnapshot(`
     "this folder already holds a run
       at used
-      help: resume it, replace it, or choose another folder
+      help: resume it (--resume), replace it (--replace), or choose another folder
 
     this folder holds another run: config.batchSize was 4, now 8
       at used

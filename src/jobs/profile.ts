@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import { random } from "../data/index.js";
 import { fail, inputs, madeAt, type Nd, nameOf, nd, type Program, params, Scope, traced } from "../ir/index.js";
-import { describe, presetNamed } from "../models/index.js";
+import { describe } from "../models/index.js";
 import { initialise } from "../nn/index.js";
 import { training } from "../optim/index.js";
 import {
@@ -14,7 +14,7 @@ import {
   peaks,
 } from "../runtime/index.js";
 import { languageModelling } from "../tasks/index.js";
-import { dropsOut, type Model, modelOf } from "./language-model.js";
+import { dropsOut, type Model, modelOf, vocabSizeOf } from "./language-model.js";
 import { ruleOf } from "./optimizing.js";
 import { optionsOf } from "./options.js";
 import { pretrainOptions } from "./pretrain-options.js";
@@ -54,8 +54,7 @@ export interface StepProfile {
 export async function profile(given: ProfileOptions): Promise<StepProfile> {
   const o = optionsOf(profileOptions, given);
   const engine = await chooseEngine("native");
-  const vocabSize = o.vocabSize ?? (o.preset === undefined ? 8192 : presetNamed(o.preset).config.vocabSize);
-  const model = modelOf(o, vocabSize);
+  const model = modelOf(o, vocabSizeOf(o));
   const { program, state } = stepOf(model, o);
   const threads = o.threads ?? availableParallelism();
   await using session = await engine.open(state, { threads });

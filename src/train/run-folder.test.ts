@@ -32,7 +32,7 @@ test("a folder that holds a run is not started over by accident", async () => {
   await (await openRun(path, settings)).close();
   await expect(openRun(path, settings)).rejects.toMatchObject({
     code: "run",
-    message: `this folder already holds a run\n  at ${path}\n  help: resume it, replace it, or choose another folder`,
+    message: `this folder already holds a run\n  at ${path}\n  help: resume it (--resume), replace it (--replace), or choose another folder`,
   });
   const resumed = await openRun(path, settings, { mode: "resume" });
   expect(resumed.resumed).toBe(true);

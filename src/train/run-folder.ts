@@ -60,7 +60,12 @@ export async function openRun(
 ): Promise<RunFolder> {
   const there = await exists(join(path, "run.json"));
   if (there && mode === "new")
-    throw fail("run", "this folder already holds a run", "resume it, replace it, or choose another folder", path);
+    throw fail(
+      "run",
+      "this folder already holds a run",
+      "resume it (--resume), replace it (--replace), or choose another folder",
+      path,
+    );
   const checkpoints = join(path, "checkpoints");
   await makeFolder(checkpoints);
   const release = await lock(join(path, "lock"));

@@ -238,7 +238,7 @@ test("runs that cannot be written or gone on with", async () => {
   expect(said.join("\n\n")).toMatchInlineSnapshot(`
     "plinth: this folder already holds a run
       at base
-      help: resume it, replace it, or choose another folder
+      help: resume it (--resume), replace it (--replace), or choose another folder
 
     plinth: this folder holds another run: config.batchSize was 2, now 4
       at base

@@ -29,10 +29,6 @@ export interface PlanOptions extends CompileOptions {
 
 /** What a byte of memory is worth, in floating-point operations: from a sum to a deep network. */
 const prices = [0, 4, 16, 64, 256, 1024, 4096, 16384, 65536];
-/** Values that take more than so many bytes are computed again unasked where that is light: GPT-2 at 2 × 512 takes 558 MB for 775, and 0.7 % longer. */
-const ample = 2 ** 29;
-const light = 16;
-
 /** Throws `engine` for what no kernel does, `memory` where no plan fits. */
 export function planOf(program: Program, op: Numbering["op"], options: PlanOptions = { fused: true }): Plan {
   const { memory = Number.POSITIVE_INFINITY } = options;
@@ -40,9 +36,8 @@ export function planOf(program: Program, op: Numbering["op"], options: PlanOptio
   for (const price of options.price === undefined ? prices : [options.price]) {
     const plan = planAt(program, op, { ...options, price });
     if (!best || plan.arena.bytes < best.arena.bytes) best = plan;
-    if (best.arena.bytes <= (options.fused && price < light ? Math.min(memory, ample) : memory)) return best;
+    if (best.arena.bytes <= memory) return best;
   }
-  if (best && best.arena.bytes <= memory) return best;
   throw fail(
     "memory",
     `the program's values take ${megabytes(best?.arena.bytes ?? 0)} at the least, and ${megabytes(memory)} are allowed`,

@@ -47,7 +47,7 @@ p { max-width: 44rem; text-wrap: pretty; }
 .tile dt { font-size: .875rem; color: var(--muted); }
 .tile dd { margin: 0; }
 .tile .figure { font-size: 2.15rem; line-height: 1.2; font-weight: 700; letter-spacing: -.025em; font-variant-numeric: tabular-nums; margin-top: .15rem; }
-.tile .figure small { font-size: 1rem; font-weight: 500; color: var(--muted); letter-spacing: 0; display: inline-block; }
+.tile .figure small { font-size: 1rem; font-weight: 500; color: var(--muted); letter-spacing: 0; line-height: 1.3; display: block; }
 .tile .range { font-size: .875rem; font-variant-numeric: tabular-nums; margin-top: .1rem; }
 .tile .under { font-size: .8125rem; line-height: 1.45; color: var(--muted); margin-top: .3rem; font-variant-numeric: tabular-nums; }
 .card { padding: 1.25rem 1.4rem 1.3rem; margin: 1.25rem 0 0; }
@@ -91,7 +91,7 @@ footer { margin-top: 3.5rem; padding-top: 1.25rem; padding-bottom: 3rem; color: 
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .7rem; }
   .tile { padding: .85rem .9rem; }
   .tile .figure { font-size: 1.55rem; white-space: normal; }
-  .tile .figure small { font-size: .875rem; display: inline-block; }
+  .tile .figure small { font-size: .875rem; display: block; }
   .reason { display: block; margin: .4rem 0 0; }
   h2 { margin-top: 2.75rem; }
 }

@@ -34,10 +34,17 @@ type Options = z.output<typeof options>;
 const sides: readonly SplitName[] = ["train", "validation", "test"];
 const sourcesOf = (o: Options, side: SplitName) => (side === "train" ? o.data : o[side]);
 
-async function taskOf(o: Options): Promise<NonNullable<Options["task"]>> {
-  if (o.task) return o.task;
-  for await (const row of rows(o.data)) return o.label in row.fields ? "text-classification" : "language-modelling";
-  return "language-modelling";
+/** What the data is examined for; and why, where that may not be what was meant. */
+async function taskOf(o: Options): Promise<{ readonly task: NonNullable<Options["task"]>; readonly why: string }> {
+  if (o.task) return { task: o.task, why: "" };
+  for await (const { fields } of rows(o.data)) {
+    if (o.label in fields) return { task: "text-classification", why: "" };
+    const columns = Object.keys(fields);
+    const why =
+      columns.length > 1 ? `: there is no column "${o.label}" among ${columns.join(", ")} (--label names it)` : "";
+    return { task: "language-modelling", why };
+  }
+  return { task: "language-modelling", why: "" };
 }
 
 function splitText(name: string, { examples, length, labels, unknownShare }: SplitReport): string {
@@ -84,7 +91,7 @@ export const doctor = command({
     },
   ],
   async run(o, context) {
-    const task = await taskOf(o);
+    const { task, why } = await taskOf(o);
     const splits = sides
       .filter((side) => sourcesOf(o, side).length > 0)
       .map((side) => [side, rows(sourcesOf(o, side), { split: side })] as const);
@@ -99,7 +106,7 @@ export const doctor = command({
       ...(o.contextLength === undefined ? {} : { contextLength: o.contextLength }),
     });
     context.emit({ task, ...report });
-    context.print(`examined for ${task}`);
+    context.print(`examined for ${task}${why}`);
     for (const [name, split] of Object.entries(report.splits)) context.print(splitText(name, split));
     context.print(["", ...report.findings.map(findingText), verdict(report)].join("\n"));
     return report.ok ? undefined : 2;

@@ -1,9 +1,20 @@
 /** Random programs on the native engine: whatever is fused with whatever, the numbers are the reference's. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { constant, f32, input, inputs, nameOf, nd, type Program, type Tensor } from "../../src/ir/index.js";
-import { attention, concat, layerNorm, where } from "../../src/ops/index.js";
-import { native, nativeEngine, reference } from "../../src/runtime/index.js";
+import {
+  constant,
+  f32,
+  input,
+  inputs,
+  type Nd,
+  nameOf,
+  nd,
+  type Program,
+  param,
+  type Tensor,
+} from "../../src/ir/index.js";
+import { attention, concat, layerNorm, split, where } from "../../src/ops/index.js";
+import { native, nativeEngine, reference, type Session } from "../../src/runtime/index.js";
 
 const present = (await native.probe()).available;
 type Make = (x: Tensor, y: Tensor) => Tensor;
@@ -26,6 +37,10 @@ const makes: Record<string, Make> = {
       .reshape(x.shape)
       .mul(y),
   halves: (x, y) => concat([x.slice(1, 0, 1), y.slice(1, 1, y.shape[1]!)], 1).mul(0.5),
+  joined: (x, y) => {
+    const sizes = [x.shape[1]!, x.shape[1]!];
+    return split(concat([x.tanh(), y.mul(0.5)], 1), { axis: 1, sizes })[0]!;
+  },
   gram: (x, y) => x.matmul(y.T).tanh().matmul(y).mul(0.1),
   weights: (x, y) => x.matmul(x.T.matmul(y).tanh()).mul(0.1),
   norm: (x, y) => layerNorm(x, constant(1.5, f32([x.shape[2]!])), y.sum([0, 1]).mul(0.1), { epsilon: 1e-3 })[0],
@@ -44,14 +59,25 @@ const lines = fc.array(fc.record({ make: fc.constantFrom(...Object.keys(makes)),
   minLength: 1,
   maxLength: 12,
 });
-const programs = fc.record({ shape: shapes, lines, kept: fc.array(fc.nat(), { maxLength: 3 }) });
+const states = ["p", "q"] as const;
+const written = fc.record({ p: fc.option(fc.nat()), q: fc.option(fc.nat()) });
+const programs = fc.record({ shape: shapes, lines, kept: fc.array(fc.nat(), { maxLength: 3 }), written });
 
-function built({ shape, lines: steps, kept }: typeof programs extends fc.Arbitrary<infer P> ? P : never): Program {
-  const values: Tensor[] = [input("a", f32(shape)), input("b", f32(shape))];
+function built({
+  shape,
+  lines: steps,
+  kept,
+  written: to,
+}: typeof programs extends fc.Arbitrary<infer P> ? P : never): Program {
+  const values: Tensor[] = [
+    ...["a", "b"].map((name) => input(name, f32(shape))),
+    ...states.map((name) => param(name, shape, () => new Float32Array(shape[0] * shape[1] * shape[2]))),
+  ];
   const at = (n: number) => values[n % values.length]!;
   for (const { make, x, y } of steps) values.push(makes[make]!(at(x), at(y)));
   const outputs = Object.fromEntries(kept.map((n, i) => [`kept${i}`, at(n)]));
-  return { outputs: { ...outputs, last: values.at(-1)!, sum: values.at(-1)!.sum() }, next: {} };
+  const next = Object.fromEntries(states.flatMap((name) => (to[name] === null ? [] : [[name, at(to[name])]])));
+  return { outputs: { ...outputs, last: values.at(-1)!, sum: values.at(-1)!.sum() }, next };
 }
 
 test.runIf(present)("a random program gives the reference's numbers, fused and one op at a time", async () => {
@@ -72,9 +98,15 @@ test.runIf(present)("a random program gives the reference's numbers, fused and o
       const feeds = { a: wave(0.7), b: wave(1.3) };
       const asked = new Set(inputs(program).map(nameOf));
       const wanted = Object.fromEntries(Object.entries(feeds).filter(([name]) => asked.has(name)));
-      const want = await oracle.run(program, wanted);
+      const run = async (session: Session) => {
+        for (const [i, name] of states.entries()) await session.write(name, wave(0.4 + i / 2));
+        const outputs = await session.run(program, wanted);
+        const [p, q] = [await session.read("p"), await session.read("q")];
+        return { ...outputs, p, q };
+      };
+      const want = await run(oracle);
       for (const session of sessions) {
-        const got = await session.run(program, wanted);
+        const got: Readonly<Record<string, Nd>> = await run(session);
         for (const [name, { data }] of Object.entries(want)) {
           const numbers = Array.from(data as Float32Array);
           const most = Math.max(1, ...numbers.map(Math.abs));

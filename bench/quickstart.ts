@@ -77,7 +77,7 @@ async function writeReadme(found: Efficiency): Promise<void> {
   const short = { title: "", columns: savings!.columns.slice(0, 3), rows: savings!.rows };
   const printed = [renderTable(scores!), renderTable(short).trimStart(), headline(found)].join("\n\n");
   const { cores, cpu, memoryGB } = machine();
-  const busy = (load ?? 0) > 0.5 ? ", with other work going on" : "";
+  const busy = (load ?? 0) > 0.5 ? ", with other work going on," : "";
   const names: Record<string, string> = { native: "the native engine", ort: "ONNX Runtime" };
   const times = Object.entries(took).map(([name, n]) => `${n.toFixed(1)} minutes on ${names[name] ?? name}`);
   const told = `On ${cores} cores (${cpu}, ${memoryGB} GB)${busy} it takes ${times.join(", ")}.`;

@@ -1,9 +1,8 @@
 /** A run that is ready to start: everything about it is decided and read, and nothing is written yet. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { fail } from "../ir/index.js";
 import type { Engine } from "../runtime/index.js";
-import { type Job, openRun, type RunSettings, type TrainEvent, train } from "../train/index.js";
+import { inUse, type Job, openRun, type RunSettings, type TrainEvent, train } from "../train/index.js";
 
 /** What may be said to a run, and what it says before its first step. */
 export interface RunControl {
@@ -34,12 +33,7 @@ export interface RunPlace {
 /** Refuse a folder that is in use before hours are spent on reading data. Throws `run`. */
 export function requireFree({ out, resume, replace }: RunPlace): void {
   if (resume || replace || !existsSync(join(out, "run.json"))) return;
-  throw fail(
-    "run",
-    "this folder already holds a run",
-    "resume it (--resume), replace it (--replace), or choose another folder",
-    out,
-  );
+  throw inUse(out);
 }
 
 /** Start a planned run, or go on with it; its events as they come. */

@@ -4,6 +4,7 @@ export type { Goal, Job } from "./job.js";
 export { isLocked, lock } from "./lock.js";
 export { type Preflight, type PreflightOptions, preflight, requireFits, shortages } from "./preflight.js";
 export {
+  inUse,
   type OpenRunOptions,
   openRun,
   type RunFolder,

@@ -4,7 +4,7 @@ import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { fail } from "../ir/index.js";
+import { fail, type PlinthError } from "../ir/index.js";
 import { makeFolder, replaceFile } from "../models/index.js";
 import { type EventLog, openEventLog } from "./event-log.js";
 import type { TrainEvent } from "./events.js";
@@ -52,6 +52,15 @@ export interface OpenRunOptions {
   readonly mode?: "new" | "resume" | "replace";
 }
 
+/** What is said of a folder that holds a run already. */
+export const inUse = (path: string): PlinthError =>
+  fail(
+    "run",
+    "this folder already holds a run",
+    "resume it (--resume), replace it (--replace), or choose another folder",
+    path,
+  );
+
 /** Make or reopen a run folder. Throws code run: locked, already used, or asked to resume with other settings; code disk. */
 export async function openRun(
   path: string,
@@ -59,13 +68,7 @@ export async function openRun(
   { mode = "new" }: OpenRunOptions = {},
 ): Promise<RunFolder> {
   const there = await exists(join(path, "run.json"));
-  if (there && mode === "new")
-    throw fail(
-      "run",
-      "this folder already holds a run",
-      "resume it (--resume), replace it (--replace), or choose another folder",
-      path,
-    );
+  if (there && mode === "new") throw inUse(path);
   const checkpoints = join(path, "checkpoints");
   await makeFolder(checkpoints);
   const release = await lock(join(path, "lock"));

@@ -2,7 +2,7 @@
 import { isConstant, isInput, isParam, type Node, type Shape, size, splatOf, type Tensor } from "../../ir/index.js";
 import type { ReduceAttrs } from "../../ops/index.js";
 import { isElementwise, reductions } from "./elementwise.js";
-import { isMovement, type Layouts } from "./layouts.js";
+import { behind, isMovement, type Layouts } from "./layouts.js";
 import { operandsOf } from "./masks.js";
 import { refined } from "./strides.js";
 
@@ -26,10 +26,7 @@ export function origin(t: Tensor): Tensor {
   return t;
 }
 /** The one number that `t` is everywhere, behind all movements. */
-export function splat(t: Tensor): number | undefined {
-  while (isMovement(t.node)) t = t.inputs[0]!;
-  return splatOf(t);
-}
+export const splat = (t: Tensor): number | undefined => splatOf(behind(t));
 
 interface Reader {
   /** Absent: the program asks for it. */

@@ -15,6 +15,8 @@ export interface Layout {
 /** Ops that only move elements: views, wherever strides can say it. */
 export const movements: ReadonlySet<string> = new Set("reshape transpose expand slice split detach after".split(" "));
 export const isMovement = (node: Node): boolean => movements.has(node.op.name);
+/** The value that is moved, behind all movements. */
+export const behind = (t: Tensor): Tensor => (isMovement(t.node) ? behind(t.inputs[0]!) : t);
 
 export class Layouts {
   /** How a stored value's elements lie, where that is not row-major. */
@@ -135,10 +137,6 @@ export class Layouts {
       } else this.copies.push({ part, into, whole });
     }
   }
-}
-
-function behind(t: Tensor): Tensor {
-  return isMovement(t.node) ? behind(t.inputs[0]!) : t;
 }
 
 function channelsLast(shape: Shape): number[] {

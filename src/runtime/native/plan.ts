@@ -29,18 +29,19 @@ export interface PlanOptions extends CompileOptions {
 
 /** What a byte of memory is worth, in floating-point operations: from a sum to a deep network. */
 const prices = [0, 4, 16, 64, 256, 1024, 4096, 16384, 65536];
+
 /** Throws `engine` for what no kernel does, `memory` where no plan fits. */
 export function planOf(program: Program, op: Numbering["op"], options: PlanOptions = { fused: true }): Plan {
   const { memory = Number.POSITIVE_INFINITY } = options;
-  let best: Plan | undefined;
+  let least = Number.POSITIVE_INFINITY;
   for (const price of options.price === undefined ? prices : [options.price]) {
     const plan = planAt(program, op, { ...options, price });
-    if (!best || plan.arena.bytes < best.arena.bytes) best = plan;
-    if (best.arena.bytes <= memory) return best;
+    if (plan.arena.bytes <= memory) return plan;
+    least = Math.min(least, plan.arena.bytes);
   }
   throw fail(
     "memory",
-    `the program's values take ${megabytes(best?.arena.bytes ?? 0)} at the least, and ${megabytes(memory)} are allowed`,
+    `the program's values take ${megabytes(least)} at the least, and ${megabytes(memory)} are allowed`,
     "use smaller batches or a shorter context, or allow more",
   );
 }

@@ -22,6 +22,8 @@ pub struct Panels {
     pub gap: usize,
 }
 pub const SLACK: usize = 16;
+/// Rows that go through all panels together.
+const ROWS: usize = 8;
 
 pub type Pack = unsafe fn(&Panels);
 
@@ -67,10 +69,10 @@ impl Panels {
 pub unsafe fn panels<V: Lanes>(p: &Panels) {
     if p.line == 1 {
         // a few rows at a time through all panels: what lies together is read together
-        for from in (0..p.k).step_by(8) {
+        for from in (0..p.k).step_by(ROWS) {
             for i in 0..p.lines.parts {
                 // SAFETY: the caller's
-                unsafe { across::<V>(&p.panel(i), p.step, from, p.k.min(from + 8)) };
+                unsafe { across::<V>(&p.panel(i), p.step, from, p.k.min(from + ROWS)) };
             }
         }
         return;

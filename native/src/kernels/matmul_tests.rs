@@ -1,10 +1,8 @@
 //! Products against plain loops: batches, strides, nothing at all, and what is refused.
 use super::matmul::read;
 use crate::kernel::Kernel;
-use crate::memory::{Buffer, Memory};
 use crate::reader::Slot;
 use crate::reader::{Reader, Result};
-use crate::team::Team;
 
 const SIZE: usize = 1 << 16;
 
@@ -29,29 +27,13 @@ fn attempt(words: &[u32]) -> Result<Box<dyn Kernel>> {
     Ok(kernel)
 }
 
-fn floats(buffer: &mut Buffer) -> &mut [f32] {
-    // SAFETY: the buffer holds SIZE floats
-    unsafe { std::slice::from_raw_parts_mut(buffer.address().cast(), SIZE) }
-}
-
 /// What slot 2 holds afterwards.
 fn run(words: &[u32], threads: usize) -> Vec<f32> {
-    let kernel = attempt(words).unwrap();
-    let mut slots: Vec<Buffer> = (0..3).map(|_| Buffer::new(SIZE * 4).unwrap()).collect();
-    for (i, slot) in slots.iter_mut().enumerate() {
-        floats(slot).iter_mut().enumerate().for_each(|(j, x)| *x = (j * (7 + i) % 23) as f32 - 11.0);
-    }
-    let need = kernel.scratch(threads);
-    let shared = Buffer::new(need.shared).unwrap();
-    let own: Vec<Buffer> = (0..threads).map(|_| Buffer::new(need.own).unwrap()).collect();
-    let memory = Memory {
-        slots: slots.iter().map(Buffer::address).collect(),
-        shared: shared.address(),
-        own: own.iter().map(Buffer::address).collect(),
-    };
-    // SAFETY: the slots are those that the words were checked against
-    Team::new(threads).run(&|worker| unsafe { kernel.run(&memory, worker) }).unwrap();
-    floats(&mut slots[2]).to_vec()
+    let words: Vec<usize> = words.iter().map(|&w| w as usize).collect();
+    let mut slots: Vec<Vec<f32>> =
+        (0..3).map(|i| (0..SIZE).map(|j| (j * (7 + i) % 23) as f32 - 11.0).collect()).collect();
+    super::image_testing::run(&read, &words, &mut slots, threads).unwrap();
+    slots.swap_remove(2)
 }
 
 /// The same by loops over two batch axes; the numbers are whole, so that every order of sums is exact.

@@ -131,16 +131,26 @@ fn set(
     (words, slots, by)
 }
 
-fn check(case: &Case, Subject { read, which }: &Subject, layouts: [usize; 3], gap: usize) {
+/// In double precision: each result, and the sum of the sizes of its products.
+fn truth(case: &Case, which: [usize; 3], slots: &[Vec<f32>], by: [[usize; 4]; 3]) -> [Vec<f64>; 2] {
     let dims = [case.x, case.w(), case.y()];
-    let (words, mut slots, by) = set(case, *which, layouts, gap);
     let values: Vec<Vec<f64>> =
         (0..2).map(|i| places(dims[which[i]], by[i]).map(|at| f64::from(slots[i][at + 1])).collect()).collect();
     let mut want = vec![0.0; dims[which[2]].iter().product()];
+    let mut sizes = want.clone();
     case.products(|x, w, y| {
         let at = [x, w, y];
-        want[at[which[2]]] += values[0][at[which[0]]] * values[1][at[which[1]]];
+        let product = values[0][at[which[0]]] * values[1][at[which[1]]];
+        want[at[which[2]]] += product;
+        sizes[at[which[2]]] += f64::abs(product);
     });
+    [want, sizes]
+}
+
+fn check(case: &Case, Subject { read, which }: &Subject, layouts: [usize; 3], gap: usize) {
+    let dims = [case.x, case.w(), case.y()];
+    let (words, mut slots, by) = set(case, *which, layouts, gap);
+    let [want, _] = truth(case, *which, &slots, by);
     let mut bits: Option<Vec<u32>> = None;
     for threads in [1, 3] {
         run(read, &words, &mut slots, threads)
@@ -230,17 +240,7 @@ fn fractions_are_near_their_sums_in_double_precision() {
                     });
                 }
                 let dims = [case.x, case.w(), case.y()];
-                let values: Vec<Vec<f64>> = (0..2)
-                    .map(|i| places(dims[which[i]], by[i]).map(|at| f64::from(slots[i][at + 1])).collect())
-                    .collect();
-                let mut want = vec![0.0; dims[which[2]].iter().product()];
-                let mut sizes = want.clone();
-                case.products(|x, w, y| {
-                    let at = [x, w, y];
-                    let product = values[0][at[which[0]]] * values[1][at[which[1]]];
-                    want[at[which[2]]] += product;
-                    sizes[at[which[2]]] += f64::abs(product);
-                });
+                let [want, sizes] = truth(&case, *which, &slots, by);
                 run(read, &words, &mut slots, 2).unwrap();
                 let mut worst = 0.0;
                 for (i, at) in places(dims[which[2]], by[2]).enumerate() {

@@ -13,6 +13,8 @@ pub trait Lanes: Copy {
     /// `self * x + y`.
     unsafe fn times_plus(self, x: Self, y: Self) -> Self;
     unsafe fn times(self, x: Self) -> Self;
+    /// The sum of all lanes, by halves.
+    unsafe fn total(self) -> f32;
     /// Lines in the square that `turn` turns.
     const SQUARE: usize;
     /// `out[k * width + i] = from[i * line + k]` in a square; of `lines` there are, the last stands for any that are missing.
@@ -77,6 +79,11 @@ impl Lanes for Plain {
     unsafe fn times(self, x: Self) -> Self {
         Plain(std::array::from_fn(|i| self.0[i] * x.0[i]))
     }
+    #[inline(always)]
+    unsafe fn total(self) -> f32 {
+        let [a, b, c, d] = self.0;
+        (a + c) + (b + d)
+    }
     const SQUARE: usize = 4;
     #[inline(always)]
     unsafe fn turn(from: *const f32, line: usize, lines: usize, out: *mut f32, width: usize) {
@@ -135,6 +142,10 @@ pub mod x86 {
         unsafe fn times(self, x: Self) -> Self {
             Avx512(unsafe { _mm512_mul_ps(self.0, x.0) })
         }
+        #[inline(always)]
+        unsafe fn total(self) -> f32 {
+            unsafe { _mm512_reduce_add_ps(self.0) }
+        }
         const SQUARE: usize = 8;
         #[inline(always)]
         unsafe fn turn(from: *const f32, line: usize, lines: usize, out: *mut f32, width: usize) {
@@ -190,6 +201,14 @@ pub mod x86 {
         #[inline(always)]
         unsafe fn times(self, x: Self) -> Self {
             Avx2(unsafe { _mm256_mul_ps(self.0, x.0) })
+        }
+        #[inline(always)]
+        unsafe fn total(self) -> f32 {
+            unsafe {
+                let four = _mm_add_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+                let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+                _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+            }
         }
         const SQUARE: usize = 8;
         #[inline(always)]
@@ -250,6 +269,10 @@ pub mod arm {
         #[inline(always)]
         unsafe fn times(self, x: Self) -> Self {
             Neon(unsafe { vmulq_f32(self.0, x.0) })
+        }
+        #[inline(always)]
+        unsafe fn total(self) -> f32 {
+            unsafe { vaddvq_f32(self.0) }
         }
         const SQUARE: usize = 4;
         #[inline(always)]

@@ -2,6 +2,7 @@
 //!
 //! Each element of C is summed in the order of k, in parts that depend on k alone: its bits are the same whatever block it
 //! falls into, whoever computes it, and however many threads there are.
+mod few;
 pub(crate) mod lanes;
 mod micro;
 mod pack;
@@ -198,7 +199,7 @@ impl Set {
 
     /// Bytes of scratch for `alone`.
     pub fn scratch_alone(&self, m: usize, n: usize, k: usize) -> usize {
-        (k.min(DEPTH) * self.padded(n.min(WIDTH)) + self.strip(m, k)) * 4
+        (k.min(DEPTH) * self.padded(n.min(WIDTH)) + self.strip(m, k)).max(self.scratch_few(m, n, k)) * 4
     }
 
     /// The whole product on this thread.
@@ -208,6 +209,10 @@ impl Set {
     pub unsafe fn alone(&self, p: &Product, scratch: *mut f32) {
         if p.m == 0 || p.n == 0 {
             return;
+        }
+        if self.is_few(p) {
+            // SAFETY: the caller's
+            return unsafe { self.few_alone(p, scratch) };
         }
         for cols in Parts::new(p.n, self.columns(), WIDTH).all() {
             for depth in depths(p.k).all() {

@@ -1,4 +1,5 @@
 //! Instruction sets: for each, the tiles it has registers for, compiled for it.
+use super::few::{Few, Pass, across, along};
 use super::micro::{Micro, Tile, tile};
 use super::pack::{Pack, Panels, panels};
 
@@ -20,6 +21,9 @@ pub struct Set {
     pub packed: &'static [&'static [Micro]],
     pub direct: &'static [&'static [Micro]],
     pub pack: Pack,
+    /// For each number of rows from 1: against lines of B whose columns lie side by side, and against columns in one piece.
+    pub across: [Pass; 4],
+    pub along: [Pass; 4],
 }
 
 impl Set {
@@ -63,12 +67,24 @@ macro_rules! set {
             // SAFETY: the caller's
             unsafe { panels::<$lanes>(p) }
         }
+        $(#[$feature])?
+        unsafe fn across_few<const M: usize>(f: &Few) {
+            // SAFETY: the caller's
+            unsafe { across::<$lanes, M>(f) }
+        }
+        $(#[$feature])?
+        unsafe fn along_few<const M: usize>(f: &Few) {
+            // SAFETY: the caller's
+            unsafe { along::<$lanes, M>(f) }
+        }
         pub static SET: Set = Set {
             lanes: <$lanes as crate::gemm::lanes::Lanes>::COUNT,
             vectors: $count,
             packed: &[$(set!(@row true, $height, $widths)),*],
             direct: &[$(set!(@row false, $height, $widths)),*],
             pack,
+            across: [across_few::<1>, across_few::<2>, across_few::<3>, across_few::<4>],
+            along: [along_few::<1>, along_few::<2>, along_few::<3>, along_few::<4>],
         };
     };
     (@row $packed:literal, $height:literal, [$($width:literal)*]) => {

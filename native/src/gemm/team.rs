@@ -44,6 +44,10 @@ impl Set {
         if p.m == 0 || p.n == 0 {
             return worker.barrier();
         }
+        if self.is_few(p) {
+            // SAFETY: the caller's
+            return unsafe { self.few_together(worker, p, own, finish) };
+        }
         if p.m <= HEIGHT {
             // one block of rows: each part of B is used once, by whoever packs it
             let across = Parts::new(p.n, self.columns(), (p.n / 16).clamp(64, WIDTH));

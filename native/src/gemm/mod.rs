@@ -11,6 +11,7 @@ mod peak;
 mod sets;
 mod team;
 
+pub use few::FEW;
 use micro::Micro;
 pub use micro::Tile;
 pub use pack::{Panels, SLACK};

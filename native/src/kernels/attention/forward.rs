@@ -1,5 +1,5 @@
 //! The forward pass: each panel of queries goes through the keys once.
-use super::lanes::{Totals, exponentials, scale};
+use super::lanes::{Totals, exponentials, row_exponentials, scale};
 use super::mask::Place;
 use super::strips::{Source, Strips, WIDTH, pack_panel, spread};
 use super::{KEYS, Scores, Sizes, Space, View};
@@ -10,10 +10,11 @@ use crate::reader::{Reader, Result};
 use crate::simd::Simd;
 use crate::team::Worker;
 
-struct Attention {
-    scores: Scores,
-    y: View,
-    lse: View,
+pub struct Attention {
+    pub(super) scores: Scores,
+    pub(super) y: View,
+    pub(super) lse: View,
+    pub(super) row: unsafe fn(*mut f32, usize) -> (f32, f32),
     exponentials: unsafe fn(*mut f32, usize, &mut Totals),
     scale: unsafe fn(*mut f32, usize, &[f32; WIDTH]),
 }
@@ -25,7 +26,8 @@ pub fn read(r: &mut Reader) -> Result<Box<dyn Kernel>> {
     let y = View::read(r, [batch, heads, queries, out])?;
     let lse = View::read_rows(r, [batch, heads, queries])?;
     let simd = Simd::best();
-    Ok(Box::new(Attention { scores, y, lse, exponentials: exponentials(simd), scale: scale(simd) }))
+    let (row, exponentials, scale) = (row_exponentials(simd), exponentials(simd), scale(simd));
+    Ok(Box::new(Attention { scores, y, lse, row, exponentials, scale }))
 }
 
 /// Scratch of one thread, in pieces.
@@ -97,10 +99,15 @@ impl Attention {
 
 impl Kernel for Attention {
     fn scratch(&self, _threads: usize) -> Scratch {
-        Scratch { shared: 0, own: Space::bytes(&self.pieces()) }
+        let own = if self.is_few() { Space::bytes(&self.few_pieces()) } else { Space::bytes(&self.pieces()) };
+        Scratch { shared: 0, own }
     }
 
     unsafe fn run(&self, memory: &Memory, worker: &Worker) {
+        if self.is_few() {
+            // SAFETY: the caller's
+            return unsafe { self.run_few(memory, worker) };
+        }
         let Scores { sizes, q, k, v, set, .. } = &self.scores;
         let (cuts, shared, panels) = (self.scores.cuts(worker.count), sizes.heads / sizes.groups, self.scores.panels());
         if sizes.keys == 0 {

@@ -1,5 +1,5 @@
 //! What happens to scores between two products: rows of keys, a query in each lane.
-use super::super::lanes::apart;
+use super::super::lanes::{LANES, apart, chunks, load, maximum, reduce, store};
 use super::strips::WIDTH;
 use crate::math;
 use crate::simd::{mul_add, versions};
@@ -63,6 +63,27 @@ unsafe fn exponentials_body<const FMA: bool>(scores: *mut f32, n: usize, totals:
     totals.top = top;
 }
 versions! { pub fn exponentials(scores: *mut f32, n: usize, totals: &mut Totals) = exponentials_body }
+
+/// One query's scores of `n` keys to exponentials below the largest: that, and their sum.
+#[inline(always)]
+unsafe fn row_exponentials_body<const FMA: bool>(scores: *mut f32, n: usize) -> (f32, f32) {
+    // SAFETY: the caller's: `n` scores
+    unsafe {
+        // finite: what is below it by infinity has no weight, and is a number
+        let top = maximum(scores, n).max(f32::MIN);
+        let mut sum = [0.0; LANES];
+        chunks!(n, |i, count| {
+            let mut e = load(scores.add(i), count, f32::NEG_INFINITY);
+            for (e, sum) in e.iter_mut().zip(&mut sum) {
+                *e = math::exp::<FMA>(*e - top);
+                *sum += *e;
+            }
+            store(scores.add(i), count, e);
+        });
+        (top, reduce(sum, |a, b| a + b))
+    }
+}
+versions! { pub fn row_exponentials(scores: *mut f32, n: usize) -> (f32, f32) = row_exponentials_body }
 
 /// Multiplies each of `n` rows by a number for each lane.
 #[inline(always)]

@@ -88,6 +88,35 @@ impl Mask {
         }
     }
 
+    /// Hides what is hidden in the scores of the first `keys` keys for one query.
+    ///
+    /// # Safety
+    /// `scores` holds them; batch, head and query are within the operands.
+    pub unsafe fn apply_row(
+        &self,
+        memory: &Memory,
+        (batch, head, query): (usize, usize, usize),
+        keys: usize,
+        scores: *mut f32,
+    ) {
+        let past = if self.causal { (query as isize + self.ahead + 1).clamp(0, keys as isize) as usize } else { keys };
+        // SAFETY: the caller's
+        unsafe {
+            (past..keys).for_each(|key| *scores.add(key) += HIDDEN);
+            if let Some([queries, ids]) = &self.segments {
+                let own = *queries.at(memory, batch).add(query * queries.strides[1]);
+                let other = ids.at(memory, batch);
+                for key in (0..past).filter(|key| *other.add(key * ids.strides[1]) != own) {
+                    *scores.add(key) += HIDDEN;
+                }
+            }
+            if let Some(added) = &self.added {
+                let mask = added.at(memory, batch, head, query);
+                (0..keys).for_each(|key| *scores.add(key) += *mask.add(key * added.element()));
+            }
+        }
+    }
+
     /// From how many queries of a panel, the first ones, a key is hidden for being later.
     fn hidden(&self, place: Place, key: usize) -> i32 {
         (key as isize - place.first as isize - self.ahead).clamp(0, WIDTH as isize) as i32

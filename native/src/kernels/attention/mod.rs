@@ -3,6 +3,7 @@
 //! Scores are computed transposed, keys by queries: a panel's queries are the lanes of vectors, so that softmax needs no sums
 //! across lanes, and the probabilities lie as the next product reads them.
 mod backward;
+mod few;
 mod forward;
 mod lanes;
 mod mask;

@@ -235,6 +235,19 @@ fn heads_of_keys_are_shared_by_neighbouring_heads_of_queries() {
 }
 
 #[test]
+fn few_queries_read_keys_and_values_where_they_lie() {
+    for (causal, segments, mask) in (0..8).map(|i| (i & 1 > 0, i & 2 > 0, i & 4 > 0)) {
+        for queries in [1, 3, 8] {
+            let masked = |shape| check(Shape { causal, segments, mask, ..shape });
+            masked(plain(2, 2, queries, 67, 20));
+            masked(Shape { g: 2, e: 9, ..plain(2, 6, queries, 40, 16) });
+            masked(Shape { g: 1, order: BESIDE, ..plain(1, 4, queries, 33, 8) });
+        }
+    }
+    check(Shape { gap: 2, order: [3, 0, 2, 1], ..plain(2, 2, 1, 15, 16) });
+}
+
+#[test]
 fn a_query_that_sees_nothing_stays_finite() {
     let shape = Shape { causal: true, ..plain(1, 1, 50, 10, 8) };
     let mut setup = Setup::new(shape);

@@ -58,7 +58,9 @@ test.runIf(present).each(["gpt-0.3m", "bert-tiny"])(
   async (preset) => {
     const found = await profile({ preset, ...small });
     const family = preset.split("-")[0];
-    expect(found.lines[0]!.name).toMatch(new RegExp(`^src/(models/${family}|tasks/language-modelling)\\.ts:\\d+$`));
+    // which of the two is the larger depends on the machine's memory
+    const [line] = found.lines.filter(({ name }) => name !== "the update");
+    expect(line!.name).toMatch(new RegExp(`^src/(models/${family}|tasks/language-modelling)\\.ts:\\d+$`));
     expect(found.lines.map(({ name }) => name)).toContain("the update");
     for (const rows of [found.ops, found.lines]) expect(sum(rows.map(({ share }) => share))).toBeCloseTo(1);
     expect(sum(found.ops.map((r) => r.milliseconds))).toBeCloseTo(sum(found.lines.map((r) => r.milliseconds)));

@@ -82,13 +82,12 @@ impl Set {
     fn padded(&self, columns: usize) -> usize {
         columns.next_multiple_of(self.lanes)
     }
-    /// Whether tiles read A where it lies. Rows a multiple of a page apart push each other out of the nearest cache, whose
-    /// sets repeat each page; so do columns one or two pages apart, while farther ones measure faster unpacked. A low tile
-    /// uses only a part of each line that a column brings.
+    /// Whether tiles read A where it lies. Rows or columns a multiple of a page apart push each other out of the nearest cache,
+    /// whose sets repeat each page. A low tile uses only a part of each line that a column brings.
     fn reads_in_place(&self, a: Matrix) -> bool {
         match (a.rows_by, a.columns_by) {
             (by, 1) => !by.is_multiple_of(1024),
-            (1, by) if self.rows() > 8 => by != 1024 && by != 2048,
+            (1, by) if self.rows() > 8 => !by.is_multiple_of(1024),
             (1, by) => by <= NEAR,
             _ => false,
         }

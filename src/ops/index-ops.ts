@@ -1,5 +1,5 @@
 /** Ops that read and write by index. */
-import { constant, fail, type Op, op, type Shape, show, size, type Tensor } from "../ir/index.js";
+import { constant, fail, type Op, op, type Shape, show, size, type Tensor, type Type } from "../ir/index.js";
 
 /** Rows of `rows` by index along axis 0: `[V …]` by i32 `[…ids]` to `[…ids …]`; the gradient adds them back. */
 export const gather: Op<[rows: Tensor, ids: Tensor]> = op<[rows: Tensor, ids: Tensor]>({
@@ -115,6 +115,106 @@ export const scatterLast: Op<[base: Tensor, ids: Tensor, updates: Tensor]> = op<
   cost: ([, at]) => size(at.shape),
   samples: [{ inputs: [[3, 5], ids([3], 5), [3]] }, { inputs: [[2, 3, 5], ids([2, 3], 5), [2, 3]] }],
 });
+
+type Span = { readonly axis: number };
+
+/** `x` from index `at` on, `count` places along an axis: `at` is i32 `[]`, from 0. */
+export const sliceAt: Op<[x: Tensor, at: Tensor], Span & { readonly count: number }> = op<
+  [x: Tensor, at: Tensor],
+  Span & { readonly count: number }
+>({
+  name: "sliceAt",
+  type([x, at], { axis, count }) {
+    const shape = x.shape.map((n, d) => (d === axis ? count : n));
+    spanned("sliceAt", x, at, { axis, shape });
+    return { dtype: x.dtype, shape };
+  },
+  ref([x, at], { axis, count }, [out]) {
+    const [outer, length, inner] = around(x.shape, axis);
+    const start = inside("sliceAt", at.data[0]!, length - count + 1);
+    const y = new Float64Array(size(out!.shape));
+    for (let i = 0; i < outer; i++) {
+      const from = (i * length + start) * inner;
+      y.set(x.data.subarray(from, from + count * inner), i * count * inner);
+    }
+    return y;
+  },
+  vjp: (g, [x, at], _, { axis }) => [writeAt(constant(0, x.type), at, g, { axis }), null],
+  onnx: (e, [x, at], { axis, count }) => e.node("Gather", [x!, places(e, at!, [count])], { axis }),
+  cost: () => 0,
+  samples: [
+    { inputs: [[2, 5, 3], ids([], 3)], attrs: { axis: 1, count: 3 } },
+    { inputs: [[4], ids([], 4)], attrs: { axis: 0, count: 1 } },
+  ],
+});
+
+/** `base` with `values` in the place of what it had from index `at` on along an axis: `at` is i32 `[]`, from 0. */
+export const writeAt: Op<[base: Tensor, at: Tensor, values: Tensor], Span> = op<
+  [base: Tensor, at: Tensor, values: Tensor],
+  Span
+>({
+  name: "writeAt",
+  type([base, at, values], { axis }) {
+    spanned("writeAt", base, at, { axis, shape: values.shape });
+    return base;
+  },
+  ref([base, at, values], { axis }) {
+    const [outer, length, inner] = around(base.shape, axis);
+    const count = values.shape[axis]!;
+    const start = inside("writeAt", at.data[0]!, length - count + 1);
+    const y = base.data.slice();
+    for (let i = 0; i < outer; i++) {
+      const from = i * count * inner;
+      y.set(values.data.subarray(from, from + count * inner), (i * length + start) * inner);
+    }
+    return y;
+  },
+  vjp(g, [, at, values], _, { axis }) {
+    return [
+      writeAt(g, at, constant(0, values.type), { axis }),
+      null,
+      sliceAt(g, at, { axis, count: values.shape[axis]! }),
+    ];
+  },
+  onnx(e, [base, at, values], { axis }, { inputs: [, , type] }) {
+    const { shape } = type!;
+    const along = shape.map((n, d) => (d === axis ? n : 1));
+    const indices = e.node("Expand", [places(e, at!, along), e.constant("i64", [shape.length], shape)]);
+    return e.node("ScatterElements", [base!, indices, values!], { axis });
+  },
+  cost: () => 0,
+  samples: [
+    { inputs: [[2, 5, 3], ids([], 3), [2, 3, 3]], attrs: { axis: 1 } },
+    { inputs: [[4], ids([], 4), [1]], attrs: { axis: 0 } },
+  ],
+});
+
+/** An index and those that follow it, as a constant's shape says. */
+const places = (e: E, at: string, shape: Shape): string =>
+  e.node("Add", [
+    at,
+    e.constant(
+      "i32",
+      shape,
+      Array.from({ length: size(shape) }, (_, i) => i),
+    ),
+  ]);
+
+/** Elements in front of an axis, along it and behind it. */
+const around = (shape: Shape, axis: number): [outer: number, length: number, inner: number] => [
+  size(shape.slice(0, axis)),
+  shape[axis]!,
+  size(shape.slice(axis + 1)),
+];
+
+/** Throws unless a value of this shape fits somewhere along an axis of `x`. */
+function spanned(name: string, x: Type, at: Type, { axis, shape }: Span & { readonly shape: Shape }): void {
+  if (at.dtype !== "i32" || at.shape.length) throw fail("dtype", `${name}: the index is ${show(at)}, not i32[]`);
+  const fits =
+    shape.length === x.shape.length && shape.every((n, d) => (d === axis ? n <= x.shape[d]! : n === x.shape[d]));
+  if (!fits || x.shape[axis] === undefined)
+    throw fail("shape", `${name}: [${shape.join(",")}] is no part of ${show(x)} along axis ${axis}`);
+}
 
 function ids(shape: Shape, high: number) {
   return { shape, dtype: "i32", low: 0, high } as const;

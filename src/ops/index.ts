@@ -7,7 +7,7 @@ export { batchNorm } from "./batch-norm.js";
 export { broadcast } from "./broadcast.js";
 export { type ConvAttrs, conv2d, conv2dInputGrad, conv2dWeightGrad } from "./conv.js";
 export { add, detach, mul, neg, where } from "./elementwise.js";
-export { gather, gatherLast, scatterAdd, scatterLast } from "./index-ops.js";
+export { gather, gatherLast, scatterAdd, scatterLast, sliceAt, writeAt } from "./index-ops.js";
 export { type MatmulAttrs, matmul, swapped } from "./linalg.js";
 export { crossEntropy, crossEntropyGrad, linearCrossEntropy, linearCrossEntropyGrad } from "./loss.js";
 export { layerNorm, layerNormGrad, rmsNorm, rmsNormGrad } from "./norm.js";

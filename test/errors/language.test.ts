@@ -69,6 +69,8 @@ test("ops of a network say which input has the wrong form", async () => {
       () => constant(1, f32([])).gather(whole),
       () => o.scatterAdd(x, whole, y),
       () => x.gatherLast(input("three", i32([3]))),
+      () => o.sliceAt(x, whole, { axis: 0, count: 1 }),
+      () => o.sliceAt(x, constant(0, i32([])), { axis: 1, count: 4 }),
       () => o.crossEntropy(x, input("three", i32([3]))),
       () => o.layerNorm(x, input("gain", f32([2])), vector, { epsilon: 1e-5 }),
       () => o.attention(q, x, q, constant(0, f32([])), { scale: 1 }),
@@ -82,6 +84,8 @@ test("ops of a network say which input has the wrong form", async () => {
     [shape] gather: a scalar has no rows
     [shape] scatterAdd: i32[2] into f32[2,3] needs updates [2,3], got f32[4,3]
     [shape] gatherLast: one index for each of [2] is needed, got [3]
+    [dtype] sliceAt: the index is i32[2], not i32[]
+    [shape] sliceAt: [2,4] is no part of f32[2,3] along axis 1
     [shape] crossEntropy: logits f32[2,3] and labels i32[3] are not [N V] and [N]
     [shape] layerNorm: f32[2,3] needs a gain of [3], got f32[2]
     [shape] attention: q f32[1,2,3,4], k f32[2,3], v f32[1,2,3,4] are not [B H T D], [B G S D], [B G S E] with H a multiple of G

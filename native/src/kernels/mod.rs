@@ -18,6 +18,7 @@ mod row_tests;
 mod rows;
 mod shared;
 mod softmax;
+mod spans;
 #[cfg(test)]
 mod testing;
 mod view;
@@ -35,6 +36,8 @@ pub const KERNELS: &[(&str, Read)] = &[
     ("scatterAdd", rows::read_scatter_add),
     ("gatherLast", rows::read_gather_last),
     ("scatterLast", rows::read_scatter_last),
+    ("sliceAt", spans::read_slice),
+    ("writeAt", spans::read_write),
     ("argmax", rows::read_argmax),
     ("map", map::read),
     ("layerNorm", norm::read_layer_norm),

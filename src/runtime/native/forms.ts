@@ -71,6 +71,31 @@ function based(draft: Draft, base: Tensor, desk: Desk, result: View): Draft {
   return draft.numbers(true).read(view).over(view, result);
 }
 
+/** Elements in front of an axis, along it and behind it; `part` is what lies along it in the value that is moved. */
+function moved(kernel: string, node: Node, desk: Desk, { whole, part }: { whole: Tensor; part: Tensor }): Draft {
+  const { axis } = node.attrs as { axis: number };
+  const [length, count] = [whole.shape[axis]!, part.shape[axis]!];
+  const at = node.inputs[1]!;
+  desk.check(at, length - count + 1);
+  return new Draft(kernel, node.outputs)
+    .numbers(size(whole.shape.slice(0, axis)), length, count, size(whole.shape.slice(axis + 1)))
+    .type(whole.dtype)
+    .type(at.dtype)
+    .read(desk.row(at));
+}
+
+const sliceAt: Form = (node, desk) => {
+  const [x, y] = [node.inputs[0]!, node.outputs[0]!];
+  return moved("sliceAt", node, desk, { whole: x, part: y }).read(desk.row(x)).write(desk.result(y)).done();
+};
+
+const writeAt: Form = (node, desk) => {
+  const [base, , values] = node.inputs as [Tensor, Tensor, Tensor];
+  const [from, to] = [desk.row(base), desk.result(node.outputs[0]!)];
+  const draft = moved("writeAt", node, desk, { whole: base, part: values });
+  return draft.read(from).over(from, to).read(desk.row(values)).write(to).done();
+};
+
 const argmax: Form = ({ inputs: [x], outputs: [y], attrs }, desk) => {
   const { axis } = attrs as { axis: number };
   const { shape } = x!;
@@ -88,6 +113,8 @@ export const forms: Readonly<Record<string, Form>> = {
   scatterAdd,
   gatherLast,
   scatterLast,
+  sliceAt,
+  writeAt,
   argmax,
   ...networkForms,
   ...imageForms,

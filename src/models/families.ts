@@ -3,17 +3,18 @@ import { fail, nearest } from "../ir/index.js";
 import { bert } from "./bert.js";
 import type { Family, ModelSizes, PublicConfig } from "./family.js";
 import { gpt } from "./gpt.js";
+import { t5 } from "./t5.js";
 
 // biome-ignore lint/suspicious/noExplicitAny: each family has a config of its own
 export type AnyFamily = Family<any>;
-export const families = { gpt, bert } satisfies Record<string, AnyFamily>;
+export const families = { gpt, bert, t5 } satisfies Record<string, AnyFamily>;
 
 /** The family a public config.json belongs to. Throws `config` when there is none. */
 export function familyOf(json: PublicConfig): AnyFamily {
   const found = Object.values<AnyFamily>(families).find((family) => family.recognises(json));
   if (found) return found;
   const type = JSON.stringify(json["model_type"] ?? null);
-  throw fail("config", `config.json: model_type ${type} is not one plinth has`, "supported: gpt2, bert");
+  throw fail("config", `config.json: model_type ${type} is not one plinth has`, "supported: gpt2, bert, t5");
 }
 
 /** A preset of any family by its name: `bert-tiny`. Throws `config` and lists them. */

@@ -12,8 +12,18 @@ export interface LanguageInputs {
   readonly positions?: Tensor | undefined;
   /** BERT's token types, i32 [B T]. Absent: all 0. */
   readonly types?: Tensor | undefined;
+  /** What a decoder that reads a source looks at. */
+  readonly memory?: Memory | undefined;
   /** Present when training: what dropout draws from. */
   readonly dropout?: Noise | undefined;
+}
+
+/** A source as the encoder read it. */
+export interface Memory {
+  /** One vector per token of the source, [B S D]. */
+  readonly hidden: Tensor;
+  /** i32 [B S], as in `LanguageInputs`: a target looks at the source of its own segment. Absent: one source a row, no padding. */
+  readonly segments?: Tensor | undefined;
 }
 
 /** How a sequence of vectors becomes one: the mean over real tokens, the first through the pooler, or the last real one. */
@@ -38,13 +48,16 @@ export interface ModelSizes {
 export interface Family<C extends ModelSizes> {
   readonly name: string;
   readonly summary: string;
-  readonly objective: "causal" | "masked";
+  /** "seq2seq": an encoder reads a source, a decoder writes the target. */
+  readonly objective: "causal" | "masked" | "seq2seq";
   /** Options, with defaults. */
   readonly config: z.ZodType<C>;
   readonly presets: Readonly<Record<string, C>>;
   /** The config nearest to a number of parameters; everything else follows from it. */
   derive(dial: Dial): C;
-  /** One vector per token, [B T D]. Throws `shape` when T exceeds the context. */
+  /** Encoder–decoders: one vector per token of the source, [B S D], what `body` takes as `memory`. Throws `shape` as `body` does. */
+  encode?(p: Scope, x: LanguageInputs, c: C): Tensor;
+  /** One vector per token, [B T D]; an encoder–decoder's decoder. Throws `shape` when T exceeds the context. */
   body(p: Scope, x: LanguageInputs, c: C): Tensor;
   /** Scores over the vocabulary, [N D] -> [N V]; tied embeddings are found in the scope `body` was built in. */
   logits(p: Scope, hidden: Tensor, c: C): Tensor;
@@ -67,10 +80,27 @@ export interface Family<C extends ModelSizes> {
 }
 export type PublicConfig = Readonly<Record<string, unknown>>;
 
+/** What the family makes of a source, where it has an encoder. Its inputs are the encoder's. */
+export function memoryOf<C extends ModelSizes>(
+  family: Family<C>,
+  config: C,
+  { p, ...source }: LanguageInputs & { readonly p: Scope },
+): Memory | undefined {
+  return family.encode && { hidden: family.encode(p, source, config), segments: source.segments };
+}
+
+/** One vector per token of a text that is read, [B T D]: by the encoder of an encoder–decoder, else by the body. */
+export const read = <C extends ModelSizes>(
+  family: Family<C>,
+  config: C,
+  { p, ...x }: LanguageInputs & { readonly p: Scope },
+): Tensor => (family.encode ?? family.body)(p, x, config);
+
 /** Every parameter of a model: its body and its language-model head. */
 export function parametersOf<C extends ModelSizes>(family: Family<C>, config: C): Tensor[] {
   const p = new Scope();
-  const hidden = family.body(p, { ids: input("ids", i32([1, 1])) }, config);
+  const ids = input("ids", i32([1, 1]));
+  const hidden = family.body(p, { ids, memory: memoryOf(family, config, { p, ids }) }, config);
   return params([family.logits(p, hidden.reshape([1, hidden.shape[2]!]), config)]);
 }
 

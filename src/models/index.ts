@@ -7,11 +7,14 @@ export {
   describe,
   type Family,
   type LanguageInputs,
+  type Memory,
   type ModelSizes,
+  memoryOf,
   type Pooling,
   type PublicConfig,
   parameterCount,
   parametersOf,
+  read,
 } from "./family.js";
 export {
   type LoadOptions,

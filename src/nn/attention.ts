@@ -39,6 +39,17 @@ function pastMask(T: number): Tensor {
   return constant(values, f32([T, T]));
 }
 
+/**
+ * Where each query may look in another sequence, as numbers added to the scores: i32 [B T] and [B S] -> f32 [B 1 T S], equal
+ * segments seeing each other; without the queries' [B 1 1 S], all that is not padding.
+ */
+export function crossMask(queries: Tensor | undefined, keys: Tensor): Tensor {
+  const [B, S] = keys.dims("B S");
+  const row = keys.reshape([B, 1, 1, S]);
+  const open = queries ? queries.reshape([B, 1, queries.shape[1]!, 1]).equal(row) : row.greater(0);
+  return where(open, scalar(0), scalar(hidden));
+}
+
 /** Positions 0, 1, … of every row: i32 [B T]. */
 export const rowPositions = (B: number, T: number): Tensor =>
   constant(
@@ -46,14 +57,18 @@ export const rowPositions = (B: number, T: number): Tensor =>
     i32([B, T]),
   );
 
-/** Queries, keys, values [B H T D/H] -> [B T D]. Each query's mean of the values, weighted by softmax(q·k / √(D/H) + mask). */
+/** Queries, keys, values [B H T D/H] -> [B T D]. Each query's mean of the values, weighted by softmax(scale · q·k + mask); the scale is 1 / √(D/H) if absent. */
 export function attend(
   p: Scope,
   [q, k, v]: readonly [Tensor, Tensor, Tensor],
-  { mask, rate = 0, noise }: { mask: Tensor | undefined; rate?: number; noise?: Noise | undefined },
+  {
+    mask,
+    scale = q.shape[3]! ** -0.5,
+    rate = 0,
+    noise,
+  }: { mask: Tensor | undefined; scale?: number; rate?: number; noise?: Noise | undefined },
 ): Tensor {
   const [B, H, T, size] = q.dims("B H T D/H");
-  const scale = size ** -0.5;
   const y =
     noise && rate > 0
       ? dropout(p, scores(q, k, { mask, scale }).softmax(), { rate, noise }).matmul(v)

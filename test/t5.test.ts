@@ -1,0 +1,255 @@
+/** T5 against PyTorch: what transformers computes, written once by fixtures/t5/t5.py, and the way there and back through a model folder. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { grad } from "../src/grad/index.js";
+import {
+  constant,
+  evaluate,
+  exact,
+  f32,
+  i32,
+  input,
+  type Nd,
+  nameOf,
+  nd,
+  params,
+  Scope,
+  type Tensor,
+} from "../src/ir/index.js";
+import {
+  families,
+  loadWeights,
+  memoryOf,
+  openModelFolder,
+  parametersOf,
+  writeModelFolder,
+} from "../src/models/index.js";
+import { relativeBias, zeros } from "../src/nn/index.js";
+import { crossEntropy } from "../src/ops/index.js";
+import { type Engine, engines } from "../src/runtime/index.js";
+import { temporary } from "./temporary.js";
+
+const { t5 } = families;
+const home = temporary("plinth-t5-");
+interface Packed {
+  readonly shape: number[];
+  readonly f32: string;
+}
+type Rows = readonly (readonly number[])[];
+interface Fixture {
+  readonly config: Record<string, unknown>;
+  readonly stateNames: string[];
+  readonly ids: Rows;
+  readonly real: Rows;
+  readonly start: Rows;
+  readonly target: Rows;
+  readonly written: Rows;
+  readonly encoder: Packed;
+  readonly decoder: Packed;
+  readonly logits: Packed;
+  readonly loss: number;
+  readonly greedy: Rows;
+  readonly weights: Record<string, Packed>;
+  readonly gradients: Record<string, Packed>;
+}
+const json = (name: string): unknown =>
+  JSON.parse(readFileSync(new URL(`fixtures/t5/${name}.json`, import.meta.url), "utf8"));
+const names = ["t5-1.0", "t5-1.1"] as const;
+const opened = (name: string) => {
+  const x = json(name) as Fixture;
+  const config = t5.fromPublic(x.config);
+  const own = (tensors: Record<string, Packed>) =>
+    new Map(
+      Object.entries(tensors).flatMap(([stored, value]) => {
+        const graph = t5.fromPublicName(stored, config);
+        return graph ? [[graph, unpack(value)] as const] : [];
+      }),
+    );
+  return { x, config, weights: own(x.weights), gradients: own(x.gradients) };
+};
+
+function unpack({ shape, f32: text }: Packed): Nd<"f32"> {
+  const bytes = Uint8Array.from(Buffer.from(text, "base64"));
+  return nd("f32", shape, new Float32Array(bytes.buffer));
+}
+const whole = (rows: Rows): Tensor => constant(rows.flat(), i32([rows.length, rows[0]!.length]));
+
+/** Largest difference in the rows that are not padding. */
+function difference(got: Nd, want: Nd, real?: readonly number[]): number {
+  expect(got.shape).toEqual(want.shape);
+  const width = got.shape.at(-1)!;
+  const [a, b] = [exact(got).data, exact(want).data];
+  return b.reduce((most, y, i) => {
+    const counts = !real || real[Math.floor(i / width)];
+    return counts ? Math.max(most, Math.abs(a[i]! - y)) : most;
+  }, 0);
+}
+
+function built({ x, config }: ReturnType<typeof opened>) {
+  const p = new Scope();
+  const memory = memoryOf(t5, config, { p, ids: whole(x.ids), segments: whole(x.real) })!;
+  const decoder = t5.body(p, { ids: whole(x.start), segments: whole(x.written), memory }, config);
+  const [B, T, D] = decoder.dims("B T D");
+  const logits = t5.logits(p, decoder.reshape([B * T, D]), config);
+  const [losses] = crossEntropy(logits, whole(x.target).reshape([B * T]));
+  const weights = x.written.flat();
+  const count = weights.reduce((a, b) => a + b, 0);
+  const loss = losses
+    .mul(constant(weights, f32([B * T])))
+    .sum()
+    .div(count);
+  return { encoder: memory.hidden, decoder, logits: logits.reshape([B, T, config.vocabSize]), loss };
+}
+
+// float64 and float32 in plinth's own order; ONNX Runtime fuses and reorders float32 further
+const tolerance = { reference: 1e-5, native: 1e-5, ort: 1e-4 } as const;
+const cases = names.flatMap((name) => Object.entries(tolerance).map(([engine, most]) => ({ name, engine, most })));
+
+test.each(cases)(
+  "$name on $engine computes what transformers does: hidden states, logits, every gradient, padding and all",
+  async ({ name, engine, most }) => {
+    const chosen: Engine = engines[engine as keyof typeof engines];
+    if (!(await chosen.probe()).available) return console.warn(`skipped: no ${engine} engine here`);
+    const fixture = opened(name);
+    const { x, weights, gradients } = fixture;
+    const { loss, ...values } = built(fixture);
+    const trained = params([loss]);
+    expect(new Set(trained.map(nameOf))).toEqual(new Set(gradients.keys()));
+    const slopes = Object.fromEntries(grad(loss, trained).map((g, i) => [nameOf(trained[i]!), g]));
+    await using session = await chosen.open(weights);
+    const got = await session.run({ outputs: { ...values, ...slopes, loss }, next: {} }, {});
+    expect(Math.abs(Number(got["loss"]!.data[0]) - x.loss)).toBeLessThan(most);
+    expect(difference(got["encoder"]!, unpack(x.encoder), x.real.flat())).toBeLessThan(most);
+    expect(difference(got["decoder"]!, unpack(x.decoder), x.written.flat())).toBeLessThan(most);
+    expect(difference(got["logits"]!, unpack(x.logits), x.written.flat())).toBeLessThan(most);
+    for (const [parameter, want] of gradients)
+      expect(difference(got[parameter]!, want), parameter).toBeLessThan(10 * most);
+  },
+);
+
+test.each(names)("%s goes on greedily as transformers does, ten tokens, from a source with padding", async (name) => {
+  const { x, config, weights } = opened(name);
+  await using session = await engines.reference.open(weights);
+  const rows: number[][] = x.ids.map(() => [config.start]);
+  for (let n = 1; n <= 10; n++) {
+    const p = new Scope();
+    const memory = memoryOf(t5, config, { p, ids: whole(x.ids), segments: whole(x.real) })!;
+    const ids = input("ids", i32([rows.length, n]));
+    const last = t5.body(p, { ids, memory }, config).slice(1, n - 1, n);
+    const next = t5.logits(p, last.reshape([rows.length, config.hiddenSize]), config).argmax(1);
+    const out = await session.run({ outputs: { next }, next: {} }, { ids: nd("i32", [rows.length, n], rows.flat()) });
+    rows.forEach((row, b) => {
+      row.push(Number(out["next"]!.data[b]));
+    });
+  }
+  expect(rows.map((row) => row.slice(1))).toEqual(x.greedy);
+});
+
+test.each(names)("%s reads and writes the public names and config", (name) => {
+  const { x, config } = opened(name);
+  const written = t5.toPublic(config);
+  expect(t5.fromPublic(written)).toEqual({ ...config, initialDeviation: 0.02 });
+  for (const [key, value] of Object.entries(written))
+    if (key in x.config && key !== "architectures") expect([key, value]).toEqual([key, x.config[key]]);
+  const copies = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
+  const ignored = x.stateNames.filter((stored) => !t5.fromPublicName(stored, config));
+  expect(ignored.sort()).toEqual([...copies, ...(config.tied ? ["lm_head.weight"] : [])].sort());
+  const own = parametersOf(t5, config).map((t) => t5.toPublicName(nameOf(t), config));
+  expect(own.sort()).toEqual(x.stateNames.filter((stored) => !ignored.includes(stored)).sort());
+});
+
+test.each(names)("%s comes back from a model folder with the same weights and the same config", async (name) => {
+  const { config, weights } = opened(name);
+  const folder = home();
+  const types = new Map(
+    [...weights].map(([graph, { dtype, shape }]) => [t5.toPublicName(graph, config), { dtype, shape }]),
+  );
+  const value = (stored: string) => weights.get(t5.fromPublicName(stored, config)!)!;
+  await writeModelFolder(folder, { config: t5.toPublic(config), types, value });
+  await using read = await openModelFolder(folder);
+  expect(t5.fromPublic(read.config)).toEqual(config);
+  const wanted = new Map(parametersOf(t5, config).map((t) => [nameOf(t), t.type]));
+  const loaded = await loadWeights(read, wanted, { rename: (stored) => t5.fromPublicName(stored, config) });
+  for (const [graph, want] of weights) expect(loaded.get(graph)).toEqual(want);
+  expect(loaded.size).toBe(weights.size);
+});
+
+test("distances fall into the buckets that transformers puts them in", () => {
+  const { cases } = json("buckets") as {
+    cases: { bidirectional: boolean; buckets: number; maxDistance: number; far: number; found: number[] }[];
+  };
+  for (const { far, found, ...o } of cases) {
+    const p = new Scope();
+    const options = { ...o, heads: 1, init: zeros };
+    // one query in the middle of all keys; each bucket's number is its own
+    const keys = constant(
+      Array.from({ length: 2 * far + 1 }, (_, i) => i),
+      i32([1, 2 * far + 1]),
+    );
+    const bias = relativeBias(p, { queries: constant([far], i32([1, 1])), keys }, options);
+    const weight = nd(
+      "f32",
+      [o.buckets, 1],
+      Array.from({ length: o.buckets }, (_, i) => i),
+    );
+    const [got] = evaluate([bias], new Map([["weight", exact(weight)]]));
+    expect([...got!.data], JSON.stringify(o)).toEqual(found);
+  }
+});
+
+test("positions that are fed give the bias that a row's own places give, also of one query among earlier keys", async () => {
+  const o = { heads: 3, buckets: 8, maxDistance: 10, bidirectional: false, init: zeros };
+  const T = 14;
+  const weight = nd(
+    "f32",
+    [8, 3],
+    Array.from({ length: 24 }, (_, i) => Math.sin(i)),
+  );
+  const fed = input("positions", i32([1, T]));
+  const last = input("last", i32([1, 1]));
+  const outputs = {
+    row: relativeBias(new Scope(), { queries: T, keys: T }, o),
+    fed: relativeBias(new Scope(), { queries: fed, keys: fed }, o),
+    last: relativeBias(new Scope(), { queries: last, keys: fed }, o),
+  };
+  for (const engine of Object.values(engines)) {
+    if (!(await engine.probe()).available) continue;
+    await using session = await engine.open(new Map([["weight", weight]]));
+    const positions = nd(
+      "i32",
+      [1, T],
+      Array.from({ length: T }, (_, i) => i + 5),
+    );
+    const got = await session.run({ outputs, next: {} }, { positions, last: nd("i32", [1, 1], [T + 4]) });
+    expect(got["fed"]).toEqual(got["row"]);
+    const lastOfRow = Array.from({ length: 3 }, (_, h) =>
+      got["row"]!.data.slice(((h + 1) * T - 1) * T, (h + 1) * T * T),
+    );
+    expect([...got["last"]!.data]).toEqual(lastOfRow.flatMap((part) => [...part].map(Number)));
+  }
+});
+
+test("a decoder without a source, and configs of other architectures, are refused with what to do", () => {
+  const config = t5.presets["t5-1m"];
+  const ids = input("ids", i32([1, 4]));
+  expect(() => t5.body(new Scope(), { ids }, config)).toThrowErrorMatchingInlineSnapshot(`
+    [PlinthError: a t5 model writes from a source, and none was given
+      help: give what its encoder made of one as memory]
+  `);
+  const { x } = opened("t5-1.0");
+  expect(() => t5.fromPublic({ ...x.config, feed_forward_proj: "gated-silu" })).toThrowErrorMatchingInlineSnapshot(`
+    [PlinthError: config.json: feed_forward_proj "gated-silu" is not supported
+      help: supported: "relu", "gated-gelu", "gated-gelu_new"]
+  `);
+  expect(() => t5.fromPublic({ ...x.config, is_encoder_decoder: false })).toThrowErrorMatchingInlineSnapshot(`
+    [PlinthError: config.json: is_encoder_decoder false is not supported
+      help: supported: true]
+  `);
+  expect(() => t5.fromPublic({ ...x.config, num_heads: undefined })).toThrowErrorMatchingInlineSnapshot(`
+    [PlinthError: config.json does not describe this model: ✖ Invalid input: expected number, received undefined
+      → at heads]
+  `);
+  const refused = (o: object) => t5.config.safeParse({ ...config, ...o }).error?.issues[0]?.message;
+  expect(refused({ heads: 3 })).toMatchInlineSnapshot(`"hiddenSize must be a multiple of heads, or headSize set"`);
+  expect(refused({ relativeDistance: 16 })).toMatchInlineSnapshot(`"relativeDistance must be more than half of relativeBuckets"`);
+});

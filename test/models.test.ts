@@ -54,6 +54,8 @@ function feeds(inputs: Readonly<Record<string, Tensor>>, { vocabSize }: ModelSiz
     segments: () => 1,
     weights: () => 1,
     positions: (i) => i % length,
+    decoderIds: below(vocabSize),
+    decoderSegments: () => 1,
     places: (i) => i * 5,
     seed: () => 1,
   };
@@ -101,12 +103,14 @@ test.each(presets)("$name computes the same loss on every engine", async (preset
 
 /** Names of a public checkpoint, for any number of layers. */
 function publicNames(fixture: string, layers: number): string[] {
-  const url = new URL(`fixtures/parity/${fixture}.json`, import.meta.url);
+  const url = new URL(`fixtures/${fixture}.json`, import.meta.url);
   const { stateNames } = JSON.parse(readFileSync(url, "utf8")) as { stateNames: string[] };
   return stateNames.flatMap((name) => {
-    if (!/\.(h|layer)\.\d+\./.test(name)) return [name];
-    if (!/\.(h|layer)\.0\./.test(name)) return [];
-    return Array.from({ length: layers }, (_, i) => name.replace(/\.(h|layer)\.0\./, `.$1.${i}.`));
+    // a T5 block's first number, or the only one of others; its relative positions are in the first block alone
+    const number = /\.(h|block|layer)\.(\d+)\./.exec(name);
+    if (!number || name.includes("relative_attention")) return [name];
+    if (number[2] !== "0") return [];
+    return Array.from({ length: layers }, (_, i) => name.replace(number[0], `.${number[1]}.${i}.`));
   });
 }
 
@@ -114,13 +118,14 @@ test.each(presets.filter(({ name }) => !name.startsWith("modern")))(
   "$name has the parameter names of the public checkpoint",
   ({ family, config }) => {
     const own = parametersOf(family, config).map((t) => family.toPublicName(nameOf(t), config));
-    const known = publicNames(family.name === "gpt" ? "gpt2" : "bert", config.layers);
+    const t5 = `t5/t5-1.${"activation" in config && config.activation === "geglu" ? 1 : 0}`;
+    const known = publicNames({ gpt: "parity/gpt2", bert: "parity/bert", t5 }[family.name]!, config.layers);
     const wanted = known.filter((name) => family.fromPublicName(name, config) && !name.includes("pooler"));
     expect(own.sort()).toEqual(wanted.sort());
   },
 );
 
-test("GPT-2 small and BERT base have their published numbers of parameters", () => {
+test("GPT-2 small, BERT base, T5 and FLAN-T5 have their published numbers of parameters", () => {
   const count = (name: string) => {
     const { family, config } = presetNamed(name);
     return parameterCount(family, config);
@@ -128,6 +133,11 @@ test("GPT-2 small and BERT base have their published numbers of parameters", () 
   expect(count("gpt2")).toBe(124_439_808);
   // 109,482,240 with a pooler of 590,592 and without the masked-LM head of 622,650 (Devlin et al. 2018: "110M")
   expect(count("bert-base")).toBe(109_482_240 - 590_592 + 622_650);
+  // what transformers counts in google-t5/t5-small and -base, google/flan-t5-small and -base
+  expect(count("t5-small")).toBe(60_506_624);
+  expect(count("t5-base")).toBe(222_903_552);
+  expect(count("flan-t5-small")).toBe(76_961_152);
+  expect(count("flan-t5-base")).toBe(247_577_856);
   expect(count("bert-tiny")).toBeLessThan(4e6);
 });
 
@@ -174,12 +184,18 @@ test("the graph of every preset is the one it was: a change here needs a reason"
       "bert-4m ca0bdf25850f",
       "minilm c0fd7a8e901c",
       "bert-base a835db5e761f",
+      "t5-1m 998705cfeb58",
+      "t5-4m 546bb491e0b9",
+      "t5-small 3603e956deea",
+      "t5-base fa6c85166e02",
+      "flan-t5-small 42015b3bd0d0",
+      "flan-t5-base ded9ab8f4062",
     ]
   `);
 });
 
 test("a size dial gives the parameters it was asked for, and says what it chose", () => {
-  for (const family of [families.gpt, families.bert] as AnyFamily[])
+  for (const family of Object.values(families) as AnyFamily[])
     for (const wanted of [3e5, 1e6, 5e6, 2e7, 1e8, 1e9]) {
       const config = family.derive({ size: wanted, vocabSize: 8192, contextLength: 256 });
       expect(Math.abs(parameterCount(family, config) / wanted - 1)).toBeLessThan(0.1);

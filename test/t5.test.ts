@@ -251,5 +251,7 @@ test("a decoder without a source, and configs of other architectures, are refuse
   `);
   const refused = (o: object) => t5.config.safeParse({ ...config, ...o }).error?.issues[0]?.message;
   expect(refused({ heads: 3 })).toMatchInlineSnapshot(`"hiddenSize must be a multiple of heads, or headSize set"`);
-  expect(refused({ relativeDistance: 16 })).toMatchInlineSnapshot(`"relativeDistance must be more than half of relativeBuckets"`);
+  expect(refused({ relativeDistance: 16 })).toMatchInlineSnapshot(
+    `"relativeDistance must be more than half of relativeBuckets"`,
+  );
 });

@@ -92,8 +92,11 @@ function body(p: Scope, x: LanguageInputs, c: T5Config): Tensor {
 }
 
 const table = "shared.weight";
-const tokens = (p: Scope, c: T5Config): Tensor =>
-  p.find(table) ?? p.param(table, [c.vocabSize, c.hiddenSize], nn.normal(c.initialDeviation));
+function tokens(p: Scope, c: T5Config): Tensor {
+  // a head that is tied divides by the root of the width what it reads
+  const deviation = c.initialDeviation * (c.tied ? c.hiddenSize ** 0.5 : 1);
+  return p.find(table) ?? p.param(table, [c.vocabSize, c.hiddenSize], nn.normal(deviation));
+}
 
 function embed(p: Scope, at: Scope, x: LanguageInputs, c: T5Config): Tensor {
   const [, T] = x.ids.dims("B T");

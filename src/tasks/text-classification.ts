@@ -1,6 +1,6 @@
 /** Text classification: one label for a text, such as its topic, its sentiment, its intent. */
 import { f32, i32, input, type Scope, type Tensor, u32 } from "../ir/index.js";
-import type { Family, ModelSizes, Pooling } from "../models/index.js";
+import { type Family, type ModelSizes, type Pooling, read } from "../models/index.js";
 import { linear, normal } from "../nn/index.js";
 import { crossEntropy } from "../ops/index.js";
 import type { Objective } from "../optim/index.js";
@@ -34,7 +34,7 @@ export function textClassification<C extends ModelSizes>(
   const rows = (name: string) => input(name, i32([batch, length]));
   const x = { ids: rows("ids"), segments: rows("segments") };
   const dropout = training ? { seed: input("seed", u32([])) } : undefined;
-  const hidden = family.body(p, { ...x, dropout }, config);
+  const hidden = read(family, config, { p, ...x, dropout });
   const features = family.pooled(p, hidden, { segments: x.segments, pooling }, config);
   return classified(p, features, classes);
 }

@@ -1,13 +1,13 @@
 /** Labelled texts as batches of a few fixed lengths. */
 import { fail, nd, nearest } from "../ir/index.js";
 import type { Batch, Batches } from "./batch.js";
+import { type BucketOptions, bucketed, type Group } from "./buckets.js";
 import { column } from "./columns.js";
 import { type Overflow, type OverflowReport, overflow } from "./overflow.js";
-import { permutation, random } from "./random.js";
 import type { Row } from "./row.js";
 import type { Tokenizer } from "./tokenizer.js";
 
-/** A labelled text as the model reads it: [CLS] text [SEP] for a BERT tokeniser, end-of-text and the text for a GPT one. */
+/** A labelled text as the model reads it: [CLS] text [SEP] for a BERT tokeniser, end-of-text and the text for a GPT one, text </s> for T5's. */
 export interface Example {
   readonly id: string;
   readonly ids: Int32Array;
@@ -114,23 +114,14 @@ function unknownLabel(row: LabelledText, labels: readonly string[]): never {
 export function frameOf(tokenizer: Tokenizer): { before: number[]; after: number[] } {
   const { cls, sep, bos, eos } = tokenizer.special;
   if (cls !== undefined && sep !== undefined) return { before: [cls], after: [sep] };
-  const first = bos ?? eos;
-  return { before: first === undefined ? [] : [first], after: [] };
+  if (bos !== undefined) return { before: [bos], after: [] };
+  // T5's texts only end
+  return { before: [], after: eos === undefined ? [] : [eos] };
 }
 
-export interface ClassificationOptions {
-  readonly batchSize: number;
-  readonly seed: number;
+export interface ClassificationOptions extends BucketOptions {
   /** Id of padding, default 0. */
   readonly pad?: number;
-  /** At most this many lengths, chosen to waste the least; fewer when the data are few. Default 4. */
-  readonly buckets?: number;
-  /** Use these lengths, ascending, instead of choosing: then training and evaluation share compiled programs. */
-  readonly lengths?: readonly number[];
-  /** No length exceeds this. Default: the longest example. */
-  readonly contextLength?: number;
-  /** Random order; otherwise shortest bucket first, each in the data's order. Default true. */
-  readonly shuffle?: boolean;
 }
 
 export interface ClassificationBatches extends Batches {
@@ -141,53 +132,9 @@ export interface ClassificationBatches extends Batches {
 /** Feeds: `ids segments` i32 [B T], `labels` i32 [B], `weights` f32 [B]; rows that fill up a batch have weight 0 and segment 0. */
 export function classificationBatches(examples: readonly Example[], o: ClassificationOptions): ClassificationBatches {
   if (examples.length === 0) throw fail("labels", "there are no examples", "check the data and the overflow setting");
-  const { batchSize } = o;
   const sizes = examples.map((example) => example.ids.length);
-  const longest = sizes.reduce((a, b) => Math.max(a, b));
-  const most = Math.max(1, Math.min(o.buckets ?? 4, Math.floor(examples.length / (2 * batchSize))));
-  const limit = o.contextLength ?? longest;
-  const lengths = o.lengths ?? chooseLengths(sizes, most).map((length) => Math.min(length, limit));
-  if (longest > lengths.at(-1)!)
-    throw fail(
-      "overflow",
-      `an example has ${longest} tokens, batches at most ${lengths.at(-1)}`,
-      "encode with that contextLength",
-    );
-  const buckets: number[][] = lengths.map(() => []);
-  for (const [i, example] of examples.entries())
-    buckets[lengths.findIndex((length) => example.ids.length <= length)]!.push(i);
-  const perEpoch = buckets.reduce((sum, bucket) => sum + Math.ceil(bucket.length / batchSize), 0);
-  let kept: { epoch: number; groups: Group[] } | undefined; // the same for the same epoch: a cache, not state
-  return {
-    lengths,
-    perEpoch,
-    at(index) {
-      const epoch = o.shuffle === false ? 0 : Math.floor(index / perEpoch);
-      if (kept?.epoch !== epoch) kept = { epoch, groups: epochGroups(buckets, lengths, epoch, o) };
-      return assemble(examples, kept.groups[index % perEpoch]!, o);
-    },
-  };
-}
-
-interface Group {
-  readonly length: number;
-  readonly members: readonly number[];
-}
-
-function epochGroups(
-  buckets: number[][],
-  lengths: readonly number[],
-  epoch: number,
-  o: ClassificationOptions,
-): Group[] {
-  const groups: Group[] = [];
-  for (const [k, bucket] of buckets.entries()) {
-    const order = permutation(bucket.length, o.seed, epoch);
-    const members = o.shuffle === false ? bucket : bucket.map((_, i) => bucket[order(i)]!);
-    for (let from = 0; from < members.length; from += o.batchSize)
-      groups.push({ length: lengths[k]!, members: members.slice(from, from + o.batchSize) });
-  }
-  return o.shuffle === false ? groups : random(o.seed, epoch).shuffle(groups);
+  const { lengths, perEpoch, group } = bucketed(sizes, o);
+  return { lengths, perEpoch, at: (index) => assemble(examples, group(index), o) };
 }
 
 function assemble(examples: readonly Example[], group: Group, o: ClassificationOptions): Batch {
@@ -207,31 +154,4 @@ function assemble(examples: readonly Example[], group: Group, o: ClassificationO
   const members = group.members.map((member) => examples[member]!);
   const tokens = members.filter((example) => example.label >= 0).length;
   return { feeds: { ids, segments, labels, weights }, tokens, examples: members.length, ids: members.map((m) => m.id) };
-}
-
-/** At most `most` multiples of 8 that cover all lengths with the least padding: dynamic programming over the histogram. */
-function chooseLengths(of: readonly number[], most: number): number[] {
-  const steps = of.reduce((most, length) => Math.max(most, Math.ceil(length / 8)), 1);
-  const count = new Array<number>(steps + 1).fill(0);
-  for (const length of of) count[Math.ceil(Math.max(1, length) / 8)]!++;
-  const below = count.map(
-    (
-      (sum) => (n) =>
-        (sum += n)
-    )(0),
-  );
-  // best[k][s]: least total length when k buckets cover everything up to s
-  let best = below.map((n, s) => ({ total: n * s, lengths: [8 * s] }));
-  for (let k = 2; k <= most; k++) {
-    const previous = best;
-    best = previous.map((one, s) => {
-      let found = one;
-      for (let t = 1; t < s; t++) {
-        const total = previous[t]!.total + (below[s]! - below[t]!) * s;
-        if (total < found.total) found = { total, lengths: [...previous[t]!.lengths, 8 * s] };
-      }
-      return found;
-    });
-  }
-  return best[steps]!.lengths;
 }

@@ -13,11 +13,20 @@ export {
 export { formats } from "./formats.js";
 export { maskedBatches } from "./masked.js";
 export { type Overflow, type OverflowReport, overflows } from "./overflow.js";
+export {
+  contrastBatches,
+  encodePairs,
+  type Pair,
+  type PairBatchOptions,
+  type PairOptions,
+  sequenceBatches,
+} from "./pairs.js";
 export { type Prefetched, prefetch } from "./prefetch.js";
 export { hash, hashText, permutation, random } from "./random.js";
 export type { Document, Row } from "./row.js";
 export { cachedShards, openShards, type Tokens, writeShards } from "./shards.js";
 export { builtIn, documents, files, fingerprint, rows, type SourceOptions } from "./sources.js";
+export { spanBatches } from "./spans.js";
 export { loadTokenizer, type Tokenizer, trainTokenizer } from "./tokenizer.js";
 export { type TokenizerKind, tokenizerKinds } from "./vocabulary.js";
 export {

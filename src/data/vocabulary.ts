@@ -12,6 +12,8 @@ export interface VocabularyOptions {
   readonly vocabSize: number;
   /** Words, pairs and pieces seen less often are left out. Default 2. */
   readonly minFrequency?: number;
+  /** bpe: special tokens as T5's, <pad>, </s> and <unk> first and so many sentinels <extra_id_0>, … last, in place of GPT-2's. */
+  readonly sentinels?: number;
 }
 
 /** The parts of a tokenizer.json that plinth writes or reads; the rest is kept as it is. */
@@ -21,6 +23,8 @@ export interface TokenizerJson {
   readonly [key: string]: unknown;
 }
 
+const gptSpecials = ["<|endoftext|>"];
+const t5Specials = ["<pad>", "</s>", "<unk>"];
 const bertSpecials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 /** More distinct words than this are not kept in memory: the rarest go (they would not earn a piece). */
 const wordLimit = 2_000_000;
@@ -45,13 +49,21 @@ export async function learnVocabulary(
   texts: AsyncIterable<string> | Iterable<string>,
   o: VocabularyOptions,
 ): Promise<TokenizerJson> {
-  const least = { bpe: 257, wordpiece: 32, words: 8, characters: 3 }[o.kind];
+  const { sentinels } = o;
+  if (sentinels !== undefined && o.kind !== "bpe")
+    throw fail("tokenizer", `a tokeniser of kind ${o.kind} has no sentinels`, "train one of kind bpe");
+  const least = {
+    bpe: sentinels === undefined ? 257 : 256 + t5Specials.length + sentinels,
+    wordpiece: 32,
+    words: 8,
+    characters: 3,
+  }[o.kind];
   if (o.vocabSize < least)
     throw fail("tokenizer", `a ${o.kind} vocabulary of ${o.vocabSize} is too small`, `use at least ${least}`);
   const words = await countWords(texts, o.kind);
   if (words.size === 0) throw fail("tokenizer", "there is no text to learn a tokeniser from", "check the data source");
   const minFrequency = o.minFrequency ?? 2;
-  if (o.kind === "bpe") return byteLevel(words, o.vocabSize, minFrequency);
+  if (o.kind === "bpe") return byteLevel(words, { ...o, minFrequency });
   if (o.kind === "characters") return characters(words);
   return bert(o.kind, words, o.vocabSize, minFrequency);
 }
@@ -99,11 +111,18 @@ export function byteMerges(words: ReadonlyMap<string, number>, size: number, min
   });
 }
 
-function byteLevel(words: ReadonlyMap<string, number>, vocabSize: number, minFrequency: number): TokenizerJson {
-  const { pieces, merges } = byteMerges(words, vocabSize - 1, minFrequency);
+function byteLevel(
+  words: ReadonlyMap<string, number>,
+  { vocabSize, minFrequency, sentinels }: VocabularyOptions & { readonly minFrequency: number },
+): TokenizerJson {
+  const first = sentinels === undefined ? gptSpecials : t5Specials;
+  // T5's ids descend: the first sentinel is the vocabulary's last entry
+  const last = Array.from({ length: sentinels ?? 0 }, (_, i) => `<extra_id_${i}>`).reverse();
+  const { pieces, merges } = byteMerges(words, vocabSize - first.length - last.length, minFrequency);
   return byteLevelJson(
-    ["<|endoftext|>", ...pieces.map(printed)],
+    [...first, ...pieces.map(printed), ...last],
     merges.map(([left, right]) => [printed(left), printed(right)]),
+    [...first, ...last],
   );
 }
 
@@ -111,10 +130,11 @@ function byteLevel(words: ReadonlyMap<string, number>, vocabSize: number, minFre
 export function byteLevelJson(
   pieces: readonly string[],
   merges: readonly (readonly [string, string])[],
+  specials: readonly string[] = gptSpecials,
 ): TokenizerJson {
   const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
   return {
-    ...frame(["<|endoftext|>"], pieces),
+    ...frame(specials, pieces),
     pre_tokenizer: bytes,
     post_processor: { ...bytes, add_prefix_space: true, trim_offsets: false },
     decoder: { ...bytes, add_prefix_space: true },

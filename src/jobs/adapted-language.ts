@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { type Adaptation, merge, methods, requireSame, saveAdapter } from "../adapt/index.js";
 import { i32, input, type Nd, nameOf, nd, type Program, Scope, size, type Tensor } from "../ir/index.js";
-import { makeFolder, replaceFile } from "../models/index.js";
+import { makeFolder, memoryOf, replaceFile } from "../models/index.js";
 import type { Engine, Session, State } from "../runtime/index.js";
 import type { ResolvedAdaptLanguage } from "./adapt-language-options.js";
 import type { Base } from "./base.js";
@@ -93,18 +93,21 @@ async function mergedWeights(
 /** The first row of held-out text, and the places whose answers are compared. */
 async function heldOut({ held }: LanguageRun): Promise<Record<string, Nd>> {
   const { feeds } = await held.at(0);
-  const names = ["ids", "segments", "positions"] as const;
-  const length = feeds["ids"]!.shape[1]!;
-  const row = (name: (typeof names)[number]) =>
-    nd("i32", [1, length], Array.from(feeds[name]!.data as Int32Array).slice(0, length));
+  const rows = Object.entries(feeds).filter(([name]) => fedRows.includes(name));
+  const first = rows.map(([name, { shape, data }]): [string, Nd] => {
+    const length = shape[1]!;
+    return [name, nd("i32", [1, length], Array.from(data as Int32Array).slice(0, length))];
+  });
+  const length = (feeds["decoderIds"] ?? feeds["ids"]!).shape[1]!;
   const asked = Math.min(64, length);
   const places = nd(
     "i32",
     [asked],
     Array.from({ length: asked }, (_, i) => Math.floor((i * length) / asked)),
   );
-  return { ids: row("ids"), segments: row("segments"), positions: row("positions"), places };
+  return { ...Object.fromEntries(first), places };
 }
+const fedRows = ["ids", "segments", "positions", "decoderIds", "decoderSegments"];
 
 /** Scores over the vocabulary at some places of a row. */
 function answers(
@@ -114,8 +117,12 @@ function answers(
 ): Program {
   const p = new Scope();
   const fed = (name: string): Tensor => input(name, i32(feeds[name]!.shape));
-  const hidden = family.body(p, { ids: fed("ids"), segments: fed("segments"), positions: fed("positions") }, config);
-  const rows = hidden.reshape([feeds["ids"]!.shape[1]!, config.hiddenSize]).gather(fed("places"));
+  const source = { ids: fed("ids"), segments: fed("segments") };
+  const memory = memoryOf(family, config, { p, ...source });
+  const x = memory
+    ? { ids: fed("decoderIds"), segments: fed("decoderSegments"), memory }
+    : { ...source, positions: fed("positions") };
+  const rows = family.body(p, x, config).reshape([x.ids.shape[1]!, config.hiddenSize]).gather(fed("places"));
   return { outputs: { logits: rewrite([family.logits(p, rows, config)])[0]! }, next: {} };
 }
 

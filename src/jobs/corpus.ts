@@ -30,6 +30,8 @@ export interface CorpusOptions {
   /** A kind to train, or a path. */
   readonly tokenizer: string;
   readonly vocabSize: number;
+  /** Special tokens <extra_id_0>, … of a tokeniser that is trained here, for what a family t5 cuts out. */
+  readonly sentinels?: number;
   /** "joined": the corpus is one long text. */
   readonly documents: "isolated" | "joined";
   /** The run folder: tokens are kept in a cache beside it, for the runs after it. */
@@ -117,12 +119,16 @@ async function tokenizerOf(
 ): Promise<Tokenizer> {
   const kind = tokenizerKinds.find((known) => known === o.tokenizer);
   if (!kind) return loadTokenizer(o.tokenizer);
-  const key = createHash("sha256").update(`${made} ${kind} ${o.vocabSize}`).digest("hex").slice(0, 24);
+  const key = createHash("sha256")
+    .update(`${made} ${kind} ${o.vocabSize}${o.sentinels ? ` ${o.sentinels}` : ""}`)
+    .digest("hex")
+    .slice(0, 24);
   const folder = join(cache, `tokenizer-${key}`);
   if (existsSync(join(folder, "tokenizer_config.json"))) return loadTokenizer(folder);
   const tokenizer = await trainTokenizer(textsOf(texts()), {
     kind: kind satisfies TokenizerKind,
     vocabSize: o.vocabSize,
+    ...(o.sentinels !== undefined && { sentinels: o.sentinels }),
   });
   await tokenizer.save(folder);
   return tokenizer;

@@ -84,7 +84,9 @@ async function evaluateLanguageModel(o: Resolved, base: Base): Promise<Record<st
 async function scoreTokens(o: Resolved, base: Base, tokens: Tokens): Promise<Record<string, number>> {
   const { header } = tokens;
   const shown = o.documents ?? ((await textsBegin(base.path)) ? "isolated" : "joined");
-  const how = { ...o, documents: shown, contextLength: undefined, seed: 0, wholeWord: true };
+  // what T5 was pre-trained with
+  const spans = { spanRate: 0.15, spanLength: 3 };
+  const how = { ...o, ...spans, documents: shown, contextLength: undefined, seed: 0, wholeWord: true };
   const batches = await heldOut(base, tokens, base.tokenizer, how);
   try {
     const lm = await objectiveOf(base, batches, { training: false });

@@ -4,6 +4,7 @@ import {
   type CorpusBatches,
   causalBatches,
   maskedBatches,
+  spanBatches,
   type Tokenizer,
   type Tokens,
 } from "../data/index.js";
@@ -27,7 +28,7 @@ export function modelOf(
   vocabSize: number,
 ): Model {
   const preset = o.preset === undefined ? undefined : presetNamed(o.preset);
-  const family: AnyFamily = preset?.family ?? families[o.family];
+  const family = chosenFamily(o);
   const contextLength = o.contextLength ?? preset?.config.contextLength ?? 128;
   const base = preset?.config ?? family.derive({ size: o.size ?? 3e6, vocabSize, contextLength });
   const parsed = family.config.safeParse({ ...base, vocabSize, contextLength, ...o.model });
@@ -40,6 +41,10 @@ export function modelOf(
     ["model", ...issue.path].join("."),
   );
 }
+
+/** The family of the preset, else the one that is named. */
+export const chosenFamily = (o: Pick<ResolvedPretrain, "family" | "preset">): AnyFamily =>
+  o.preset === undefined ? families[o.family] : presetNamed(o.preset).family;
 
 /** Entries of a vocabulary that is made for a model. */
 export const vocabSizeOf = (o: {
@@ -60,7 +65,7 @@ function fitting(model: Model, vocabSize: number): Model {
 /** How a corpus becomes batches. */
 export type BatchOptions = Pick<
   ResolvedPretrain,
-  "batchSize" | "contextLength" | "seed" | "documents" | "maskRate" | "wholeWord"
+  "batchSize" | "contextLength" | "seed" | "documents" | "maskRate" | "wholeWord" | "spanRate" | "spanLength"
 >;
 
 /** Batches of a corpus in the family's own objective; `shuffle` false reads it once in order, for evaluation. */
@@ -73,9 +78,22 @@ export function batchesOf(
   const { batchSize, seed, shuffle } = o;
   const contextLength = Math.min(o.contextLength ?? config.contextLength, config.contextLength);
   const common = { tokenizer, contextLength, batchSize, seed, shuffle };
-  return family.objective === "causal"
-    ? causalBatches(tokens, { ...common, documents: o.documents })
-    : maskedBatches(tokens, { ...common, rate: o.maskRate, wholeWord: o.wholeWord, places: "expected" });
+  if (family.objective === "causal") return causalBatches(tokens, { ...common, documents: o.documents });
+  if (family.objective === "masked")
+    return maskedBatches(tokens, { ...common, rate: o.maskRate, wholeWord: o.wholeWord, places: "expected" });
+  requireEnds(config, tokenizer);
+  return spanBatches(tokens, { ...common, rate: o.spanRate, spanLength: o.spanLength });
+}
+
+/** Throws `tokenizer` when a decoder's first and last token are others to the model than to its tokeniser. */
+function requireEnds(config: Model["config"], { special }: Tokenizer): void {
+  const [start, end] = [special.pad, special.eos];
+  if (start === undefined || end === undefined || (start === config["start"] && end === config["end"])) return;
+  throw fail(
+    "tokenizer",
+    `the tokeniser pads with id ${start} and ends with ${end}, the model starts with ${config["start"]} and ends with ${config["end"]}`,
+    `set the model's start to ${start} and its end to ${end}`,
+  );
 }
 
 /** Batches to measure on, in order; text shorter than one context is read in shorter rows. */
@@ -94,8 +112,14 @@ export async function objectiveOf(
 ): Promise<LanguageModelling> {
   const { feeds } = await batches.at(0);
   const [batch, length] = feeds["ids"]!.shape as [number, number];
-  const places = feeds["places"]?.shape[0];
-  const sizes = { batch, length, training, ...(places !== undefined && { places }) };
+  const [places, targetLength] = [feeds["places"]?.shape[0], feeds["decoderIds"]?.shape[1]];
+  const sizes = {
+    batch,
+    length,
+    training,
+    ...(places !== undefined && { places }),
+    ...(targetLength !== undefined && { targetLength }),
+  };
   const lm = languageModelling(family, config, { p: new Scope(), ...sizes });
   const names = Object.keys(lm.outputs);
   const [sum, count, ...outputs] = rewrite([lm.objective.sum, lm.objective.count, ...Object.values(lm.outputs)]);

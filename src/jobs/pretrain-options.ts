@@ -45,6 +45,8 @@ export const languageOptions = {
     .default("isolated")
     .describe("gpt: each document sees only itself, or all are one long text"),
   maskRate: z.number().gt(0).lt(1).default(0.3).describe("bert: share of the tokens to fill in"),
+  spanRate: z.number().gt(0).lt(1).default(0.15).describe("t5: share of the tokens that are cut out, to be written"),
+  spanLength: z.number().min(1).default(3).describe("t5: mean number of tokens cut out in a row"),
   wholeWord: z.boolean().default(true).describe("bert: mask words, not pieces of words"),
   steps: count.optional().describe("optimiser steps"),
   epochs: rate.optional().describe("passes over the data, in place of steps"),
@@ -69,7 +71,10 @@ export const pretrainOptions = z.object({
     .min(1)
     .describe("text to learn from: files, folders, globs, wordnet:definitions or wordnet:words"),
   out: z.string().default("runs/pretrain").describe("the run folder to write"),
-  family: z.enum(["gpt", "bert"]).default("gpt").describe("gpt writes on (causal), bert fills in (masked)"),
+  family: z
+    .enum(["gpt", "bert", "t5"])
+    .default("gpt")
+    .describe("gpt writes on (causal), bert fills in (masked), t5 writes what was cut out (spans)"),
   preset: z.string().optional().describe("a named size, such as gpt-1m or bert-tiny: see docs/reference/models.md"),
   size: rate.optional().describe("the one dial: parameters wanted, such as 3e6; layers, heads and width follow"),
   contextLength: count.optional().describe("tokens a row may have; 128 if nothing says otherwise"),
@@ -80,7 +85,7 @@ export const pretrainOptions = z.object({
   tokenizer: z
     .string()
     .optional()
-    .describe("bpe, wordpiece, words or characters to train one, or a path; gpt trains bpe, bert wordpiece"),
+    .describe("bpe, wordpiece, words or characters to train one, or a path; gpt and t5 train bpe, bert wordpiece"),
   vocabSize: count.optional().describe("entries of a tokeniser that is trained here; the preset's, or 8192, if absent"),
   learningRate: rate.optional().describe("peak learning rate; from the width if absent"),
   ...languageOptions,

@@ -5,7 +5,7 @@ import { chooseEngine, type Engine, type Session } from "../runtime/index.js";
 import type { RunSettings, TrainEvent } from "../train/index.js";
 import { openCorpus } from "./corpus.js";
 import { examined } from "./examined.js";
-import { type Model, modelOf, vocabSizeOf } from "./language-model.js";
+import { chosenFamily, type Model, modelOf, vocabSizeOf } from "./language-model.js";
 import { jobOf, type LanguageRun, openLanguageRun, requireRoom } from "./language-run.js";
 import { optionsOf } from "./options.js";
 import { carryOut, type Planned, type RunControl, requireFree, versionsOf } from "./planned.js";
@@ -26,8 +26,10 @@ export async function* pretrain(given: PretrainOptions, control: RunControl = {}
 
 /** Everything about a pre-training run, up to its first step. */
 export async function planPretrain(o: ResolvedPretrain): Promise<Planned> {
-  const tokenizer = o.tokenizer ?? (o.family === "bert" ? "wordpiece" : "bpe");
-  const corpus = await openCorpus({ ...o, tokenizer, vocabSize: vocabSizeOf(o) });
+  const { objective } = chosenFamily(o);
+  const tokenizer = o.tokenizer ?? (objective === "masked" ? "wordpiece" : "bpe");
+  const sentinels = objective === "seq2seq" ? { sentinels: 100 } : {};
+  const corpus = await openCorpus({ ...o, tokenizer, vocabSize: vocabSizeOf(o), ...sentinels });
   const open: Disposable[] = [corpus];
   const close = async () => {
     for (const part of open.reverse()) part[Symbol.dispose]();

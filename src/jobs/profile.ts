@@ -84,6 +84,8 @@ function feedsOf(program: Program, { config }: Model, o: ResolvedProfile): Recor
     ids: () => rng.below(config.vocabSize),
     labels: () => rng.below(config.vocabSize),
     segments: () => 0,
+    decoderIds: () => rng.below(config.vocabSize),
+    decoderSegments: () => 0,
     positions: (i) => i % length,
     places: (i) => Math.floor((i * o.batchSize * length) / places),
     weights: () => 1,

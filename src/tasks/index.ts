@@ -1,5 +1,6 @@
 /** Tasks: what to learn from examples. */
 export { type LanguageModelling, type LanguageModellingSizes, languageModelling } from "./language-modelling.js";
+export { type SentencePairs, type SentencePairsSizes, sentencePairs } from "./sentence-pairs.js";
 export {
   headNames,
   type TextClassification,

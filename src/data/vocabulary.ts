@@ -119,12 +119,21 @@ function byteLevel(
   // T5's ids descend: the first sentinel is the vocabulary's last entry
   const last = Array.from({ length: sentinels ?? 0 }, (_, i) => `<extra_id_${i}>`).reverse();
   const { pieces, merges } = byteMerges(words, vocabSize - first.length - last.length, minFrequency);
-  return byteLevelJson(
+  const json = byteLevelJson(
     [...first, ...pieces.map(printed), ...last],
     merges.map(([left, right]) => [printed(left), printed(right)]),
     [...first, ...last],
   );
+  return sentinels === undefined ? json : { ...json, post_processor: endOfText };
 }
+
+/** What other programs put after a text: T5's end token. */
+const endOfText = {
+  type: "TemplateProcessing",
+  single: [{ Sequence: { id: "A", type_id: 0 } }, { SpecialToken: { id: "</s>", type_id: 0 } }],
+  pair: ["A", "B"].flatMap((id) => [{ Sequence: { id, type_id: 0 } }, { SpecialToken: { id: "</s>", type_id: 0 } }]),
+  special_tokens: { "</s>": { id: "</s>", ids: [t5Specials.indexOf("</s>")], tokens: ["</s>"] } },
+};
 
 /** A tokenizer.json in GPT-2's manner from its pieces in the order of their ids and its merges. */
 export function byteLevelJson(

@@ -63,7 +63,6 @@ export const toPublic = (c: T5Config): PublicConfig => ({
   eos_token_id: c.end,
   dropout_rate: c.dropout,
   layer_norm_epsilon: c.epsilon,
-  initializer_factor: 1,
   initializer_range: c.initialDeviation,
 });
 

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { parametersOf } from "../models/index.js";
 import { chooseEngine } from "../runtime/index.js";
-import { nextToken } from "../serve/index.js";
+import { decoderOf } from "../serve/index.js";
 import { openBase } from "./base.js";
 import { optionsOf } from "./options.js";
 import { type Written, write } from "./prompt.js";
@@ -32,10 +32,10 @@ export async function* generateText(
 ): AsyncGenerator<string, Written> {
   const o = optionsOf(generateOptions, given);
   const base = await openBase(o.model);
-  const next = nextToken(base.family, base.config);
+  const decoder = decoderOf(base.family, base.config);
   const weights = await base.weights(parametersOf(base.family, base.config));
   const begins = await textsBegin(base.path);
   const engine = await chooseEngine(o.engine);
   await using session = await engine.open(weights, { threads: o.threads });
-  return yield* write(session, next, base.tokenizer, { ...o, begins, signal });
+  return yield* write(session, decoder, base.tokenizer, { ...o, begins, signal });
 }

@@ -5,7 +5,7 @@ import { bytesOf, fail, nameOf, params, size, type Tensor, type Type } from "../
 import { type Training, training } from "../optim/index.js";
 import { flops } from "../passes/index.js";
 import type { Engine, Session, State } from "../runtime/index.js";
-import { nextToken } from "../serve/index.js";
+import { decoderOf } from "../serve/index.js";
 import type { LanguageModelling } from "../tasks/index.js";
 import { type Job, preflight, requireFits } from "../train/index.js";
 import type { Corpus } from "./corpus.js";
@@ -150,12 +150,12 @@ export const batchesScored = ({ evaluateBatches, accumulation }: LanguageOptions
 
 /** Text that the model goes on from the prompt: the same random numbers at each step, so that samples compare. */
 function sampler({ model, corpus, rewrite }: LanguageRun, o: LanguageOptions): (session: Session) => Promise<string> {
-  const next = nextToken(model.family, model.config, rewrite);
+  const decoder = decoderOf(model.family, model.config, rewrite);
   const begins = o.documents === "isolated";
   const how = { prompt: o.prompt, begins, tokens: 40, temperature: 0.8, topK: 40, seed: o.seed };
   return async (session) => {
     let written = o.prompt;
-    for await (const piece of write(session, next, corpus.tokenizer, how)) written += piece;
+    for await (const piece of write(session, decoder, corpus.tokenizer, how)) written += piece;
     return written.trim();
   };
 }

@@ -1,7 +1,7 @@
 /** Text that a causal model writes on, from its prompt: the same rule in training samples and in use. */
 import type { Tokenizer } from "../data/index.js";
 import type { Session } from "../runtime/index.js";
-import { type GenerateOptions, generate, type NextToken, text } from "../serve/index.js";
+import { type Decoder, type GenerateOptions, generate, text } from "../serve/index.js";
 
 export interface Writing extends Omit<GenerateOptions, "stop"> {
   readonly prompt: string;
@@ -29,7 +29,7 @@ async function promptIds(tokenizer: Tokenizer, prompt: string, begins: boolean):
 /** Write on from a prompt: pieces of text as they come, without the prompt; then how it ended. */
 export async function* write(
   session: Session,
-  next: NextToken,
+  decoder: Decoder,
   tokenizer: Tokenizer,
   { prompt, begins, ...options }: Writing,
 ): AsyncGenerator<string, Written> {
@@ -37,7 +37,7 @@ export async function* write(
   const from = performance.now();
   let tokens = 0;
   let written = "";
-  const choices = generate(session, next, {
+  const choices = generate(session, decoder, {
     ...options,
     prompt: await promptIds(tokenizer, prompt, begins),
     ...(eos !== undefined && { stop: [eos] }),

@@ -1,7 +1,7 @@
 /** What every model family gives: a config, a body, heads, and its names in the public checkpoint format. */
 import type { z } from "zod";
 import { i32, input, params, Scope, size, type Tensor } from "../ir/index.js";
-import type { Noise } from "../nn/index.js";
+import type { Cache, Noise } from "../nn/index.js";
 
 export interface LanguageInputs {
   /** Token ids, i32 [B T]. */
@@ -14,6 +14,8 @@ export interface LanguageInputs {
   readonly types?: Tensor | undefined;
   /** What a decoder that reads a source looks at. */
   readonly memory?: Memory | undefined;
+  /** What a decoder keeps of earlier tokens; `positions` are then given. */
+  readonly cache?: Cache | undefined;
   /** Present when training: what dropout draws from. */
   readonly dropout?: Noise | undefined;
 }

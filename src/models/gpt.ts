@@ -95,7 +95,7 @@ function attention(p: Scope, h: Tensor, { x, mask }: Context, c: GptConfig): Ten
     q = rotary(q, where, { base: c.rotaryBase });
     k = rotary(k, where, { base: c.rotaryBase });
   }
-  const y = nn.attend(p, [q, k, v], { mask, rate: c.attentionDropout, noise: x.dropout });
+  const y = nn.attend(p, [q, k, v], { mask, rate: c.attentionDropout, noise: x.dropout, cache: x.cache });
   return project(p.at("c_proj"), y, c);
 }
 

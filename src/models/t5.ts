@@ -64,6 +64,8 @@ interface Context {
   readonly x: LanguageInputs;
   /** Added to the scores of self attention. */
   readonly mask: Tensor;
+  /** The same for earlier tokens that a cache keeps. */
+  readonly bias?: Tensor;
   /** Blocks of the stack. */
   readonly layers: number;
   /** What the decoder reads, and where it may be looked at. */
@@ -73,7 +75,7 @@ interface Context {
 function encode(p: Scope, x: LanguageInputs, c: T5Config): Tensor {
   const at = p.at("encoder");
   const h = embed(p, at, x, c);
-  return stack(at, h, { x, mask: selfMask(at, x, { causal: false, c }), layers: c.layers }, c);
+  return stack(at, h, { x, ...selfMask(at, x, { causal: false, c }), layers: c.layers }, c);
 }
 
 function body(p: Scope, x: LanguageInputs, c: T5Config): Tensor {
@@ -87,8 +89,7 @@ function body(p: Scope, x: LanguageInputs, c: T5Config): Tensor {
     );
   const { hidden, segments } = x.memory;
   const source = { hidden, mask: segments && nn.crossMask(x.segments, segments) };
-  const mask = selfMask(at, x, { causal: true, c });
-  return stack(at, h, { x, mask, layers: c.decoderLayers ?? c.layers, source }, c);
+  return stack(at, h, { x, ...selfMask(at, x, { causal: true, c }), layers: c.decoderLayers ?? c.layers, source }, c);
 }
 
 const table = "shared.weight";
@@ -105,24 +106,28 @@ function embed(p: Scope, at: Scope, x: LanguageInputs, c: T5Config): Tensor {
   return nn.dropout(at.at("dropout"), tokens(p, c).gather(x.ids), { rate: c.dropout, noise: x.dropout });
 }
 
-/** The first block's table serves all of a stack. */
-function selfMask(p: Scope, x: LanguageInputs, { causal, c }: { causal: boolean; c: T5Config }): Tensor {
+/** What is added to the scores of self attention: of tokens among themselves, and of earlier ones that a cache keeps. */
+function selfMask(p: Scope, x: LanguageInputs, { causal, c }: { causal: boolean; c: T5Config }) {
   const [, T] = x.ids.dims("B T");
   // without positions one bias does for all rows: distances within a document are those along its row
   const places = x.positions ?? T;
-  const bias = nn.relativeBias(
-    p.at("block.0.layer.0.SelfAttention.relative_attention_bias"),
-    { queries: places, keys: places },
-    {
-      heads: c.heads,
-      buckets: c.relativeBuckets,
-      maxDistance: c.relativeDistance,
-      bidirectional: !causal,
-      init: nn.normal(c.initialDeviation),
-    },
-  );
+  // the first block's table serves all of a stack
+  const biasTo = (keys: nn.Places) =>
+    nn.relativeBias(
+      p.at("block.0.layer.0.SelfAttention.relative_attention_bias"),
+      { queries: places, keys },
+      {
+        heads: c.heads,
+        buckets: c.relativeBuckets,
+        maxDistance: c.relativeDistance,
+        bidirectional: !causal,
+        init: nn.normal(c.initialDeviation),
+      },
+    );
   const mask = nn.attentionMask(T, { causal, segments: x.segments });
-  return mask ? bias.add(mask) : bias;
+  const bias = biasTo(places);
+  const kept = x.cache?.positions;
+  return { mask: mask ? bias.add(mask) : bias, ...(kept && { bias: biasTo(kept) }) };
 }
 
 function stack(p: Scope, h: Tensor, context: Context, c: T5Config): Tensor {
@@ -160,8 +165,15 @@ function attention(p: Scope, { from, to, mask }: Looking, context: Context, c: T
     nn.splitHeads(linear(p.at(name), x, c.heads * size, nn.normal(deviation)), c.heads);
   const s = c.initialDeviation;
   // scores are not scaled: the queries' first weights are
-  const heads = [split("q", from, s * size ** -0.5), split("k", to, s), split("v", to, s)] as const;
-  const y = nn.attend(p, heads, { mask, scale: 1, rate: c.dropout, noise: context.x.dropout });
+  const q = split("q", from, s * size ** -0.5);
+  const made = () => [split("k", to, s), split("v", to, s)] as const;
+  const { cache, dropout: noise } = context.x;
+  const o = { mask, scale: 1, rate: c.dropout, noise };
+  // a source stays as it is; what the decoder has written grows
+  const y =
+    from === to
+      ? nn.attend(p, [q, ...made()], { ...o, cache, bias: context.bias })
+      : nn.attend(p, [q, ...(cache ? cache.keep(p.path, made) : made())], o);
   return linear(p.at("o"), y, c.hiddenSize, nn.residual(s, context.layers));
 }
 

@@ -1,6 +1,7 @@
 /** Scaled dot-product attention (Vaswani et al. 2017): heads, masks, and dropout on the probabilities. */
 import { constant, f32, i32, type Scope, scalar, type Tensor } from "../ir/index.js";
 import { attention, where } from "../ops/index.js";
+import type { Cache } from "./cache.js";
 import { dropout, type Noise } from "./layers.js";
 
 // finite: a row of nothing but -Infinity would be NaN after softmax
@@ -57,23 +58,36 @@ export const rowPositions = (B: number, T: number): Tensor =>
     i32([B, T]),
   );
 
-/** Queries, keys, values [B H T D/H] -> [B T D]. Each query's mean of the values, weighted by softmax(scale · q·k + mask); the scale is 1 / √(D/H) if absent. */
+export interface AttendOptions {
+  /** Numbers added to the scores of the new tokens among themselves. */
+  readonly mask: Tensor | undefined;
+  /** 1 / √(D/H) if absent. */
+  readonly scale?: number | undefined;
+  /** Dropout of the probabilities, where `noise` is there. */
+  readonly rate?: number | undefined;
+  readonly noise?: Noise | undefined;
+  /** What is known of earlier tokens, and keeps the new ones; with what is added to the scores of the earlier ones. */
+  readonly cache?: Cache | undefined;
+  readonly bias?: Tensor | undefined;
+  /** How many positions a query sees of the earlier ones, its own included: what the mask says of the new ones. */
+  readonly window?: number | undefined;
+}
+
+/** Queries, keys, values [B H T D/H] -> [B T D]. Each query's mean of the values, weighted by softmax(scale · q·k + mask). */
 export function attend(
   p: Scope,
   [q, k, v]: readonly [Tensor, Tensor, Tensor],
-  {
-    mask,
-    scale = q.shape[3]! ** -0.5,
-    rate = 0,
-    noise,
-  }: { mask: Tensor | undefined; scale?: number; rate?: number; noise?: Noise | undefined },
+  { mask, scale = q.shape[3]! ** -0.5, rate = 0, noise, cache, bias, window }: AttendOptions,
 ): Tensor {
   const [B, H, T, size] = q.dims("B H T D/H");
-  const y =
-    noise && rate > 0
-      ? dropout(p, scores(q, k, { mask, scale }).softmax(), { rate, noise }).matmul(v)
-      : attention(q, k, v, mask ?? scalar(0), { scale })[0];
-  return y.transpose([0, 2, 1, 3]).reshape([B, T, H * size]);
+  const attended = () => {
+    if (cache) return cache.attend(p.path, [q, k, v], { mask, scale, window, bias });
+    if (noise && rate > 0) return dropout(p, scores(q, k, { mask, scale }).softmax(), { rate, noise }).matmul(v);
+    return attention(q, k, v, mask ?? scalar(0), { scale })[0];
+  };
+  return attended()
+    .transpose([0, 2, 1, 3])
+    .reshape([B, T, H * size]);
 }
 
 const scores = (q: Tensor, k: Tensor, { mask, scale }: { mask: Tensor | undefined; scale: number }): Tensor => {

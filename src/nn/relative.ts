@@ -26,7 +26,8 @@ export function relativeBias(
     bucketOf(i - maxDistance, { buckets, maxDistance, bidirectional }),
   );
   // [buckets H] -> [span H]: what is left depends on the distance alone
-  const byDistance = p.param("weight", [buckets, heads], init).gather(constant(numbers, i32([span])));
+  const table = p.find("weight") ?? p.param("weight", [buckets, heads], init);
+  const byDistance = table.gather(constant(numbers, i32([span])));
   const distance = along(keys, [1, -1]).sub(along(queries, [-1, 1]));
   const [B, T, S] = distance.dims("B T S");
   const each = byDistance.gather(distance.clamp(-maxDistance, maxDistance).add(maxDistance));

@@ -1,14 +1,16 @@
 import { expect, test } from "vitest";
 import { evaluate, exact, i32, input, nd, params, Scope } from "../ir/index.js";
-import { families, gptConfig, parametersOf } from "../models/index.js";
+import { type AnyFamily, families, gptConfig, type ModelSizes, memoryOf, parametersOf } from "../models/index.js";
 import { initialise } from "../nn/index.js";
 import { adamw, training } from "../optim/index.js";
-import { ort, reference, type Session } from "../runtime/index.js";
+import { native, ort, reference, type Session, type State } from "../runtime/index.js";
 import { languageModelling } from "../tasks/language-modelling.js";
-import { type GenerateOptions, generate, nextToken, text } from "./generate.js";
+import { decoderOf } from "./decoder.js";
+import { type GenerateOptions, generate, generateAll, text } from "./generate.js";
+import { bucketOf } from "./rows.js";
 import { sample } from "./sample.js";
 
-const { gpt, bert } = families;
+const { gpt, bert, t5 } = families;
 const config = gptConfig.parse({
   vocabSize: 13,
   contextLength: 24,
@@ -19,29 +21,105 @@ const config = gptConfig.parse({
 });
 const state = initialise(parametersOf(gpt, config), 5);
 
+const decoder = decoderOf(gpt, config);
+
 async function ids(session: Session, o: Omit<GenerateOptions, "tokens"> & { prompt: number[]; tokens?: number }) {
   const found: number[] = [];
-  for await (const { id } of generate(session, nextToken(gpt, config), { tokens: 6, ...o })) found.push(id);
+  for await (const { id } of generate(session, decoder, { tokens: 6, ...o })) found.push(id);
   return found;
 }
 
-test("greedy generation takes the most likely token of a full forward, whatever the bucket and beyond the context", async () => {
-  await using session = await reference.open(state);
-  const prompt = Array.from({ length: 21 }, (_, i) => (i * 5) % 13);
-  for (const start of [3, 15, 21]) {
-    const seen = prompt.slice(0, start);
-    for (const id of await ids(session, { prompt: seen, temperature: 0 })) {
-      const window = seen.slice(-config.contextLength);
-      const row = input("ids", i32([1, window.length]));
-      const p = new Scope();
-      const scores = gpt.logits(p, gpt.body(p, { ids: row }, config).reshape([window.length, 16]), config);
-      const feeds = new Map([...state, ["ids", nd("i32", [1, window.length], window)] as const]);
-      const [all] = evaluate([scores], new Map([...feeds].map(([name, value]) => [name, exact(value)])));
-      const last = all!.data.subarray(-13);
-      expect(id).toBe(last.indexOf(Math.max(...last)));
-      seen.push(id);
+/** The likeliest next token by a forward pass over a whole text, in float64. */
+function likeliest(family: AnyFamily, model: ModelSizes, weights: State, text: readonly number[], source?: number[]) {
+  const p = new Scope();
+  const row = (name: string, length: number) => input(name, i32([1, length]));
+  const memory = source && memoryOf(family, model, { p, ids: row("source", source.length) });
+  const hidden = family.body(p, { ids: row("ids", text.length), memory }, model);
+  const scores = family.logits(p, hidden.slice(1, text.length - 1, text.length).reshape([1, hidden.shape[2]!]), model);
+  const feeds = new Map([...weights, ["ids", nd("i32", [1, text.length], text)] as const]);
+  if (source) feeds.set("source", nd("i32", [1, source.length], source));
+  const [all] = evaluate([scores], new Map([...feeds].map(([name, value]) => [name, exact(value)])));
+  return all!.data.indexOf(Math.max(...all!.data));
+}
+
+const small = { vocabSize: 13, contextLength: 96, layers: 2, heads: 2, hiddenSize: 16, initialDeviation: 0.3 };
+const kinds: Record<string, { family: AnyFamily; model: ModelSizes; source?: number[] }> = {
+  gpt: { family: gpt, model: gptConfig.parse(small) },
+  "gpt with rotary positions": { family: gpt, model: gptConfig.parse({ ...small, positions: "rotary" }) },
+  t5: { family: t5, model: t5.config.parse({ ...small, relativeDistance: 32 }), source: [3, 1, 4, 1, 5, 9, 2, 6] },
+};
+
+test.each(Object.entries(kinds))(
+  "greedy generation of %s takes the most likely token of a forward over the whole text, on every engine",
+  async (_, { family, model, source }) => {
+    const weights = initialise(parametersOf(family, model), 5);
+    const prompt = Array.from({ length: 60 }, (_, i) => (i * i + 3 * i) % 13);
+    for (const engine of [reference, ort, native]) {
+      if (!(await engine.probe()).available) continue;
+      await using session = await engine.open(weights);
+      // over the ends of buckets: of the prompt, and of what is looked at
+      for (const [start, tokens] of [
+        [3, 4],
+        [15, 8],
+        [60, 8],
+      ] as const) {
+        const seen = prompt.slice(0, start);
+        const o = { prompt: prompt.slice(0, start), tokens, temperature: 0, ...(source && { source }) };
+        for await (const { id } of generate(session, decoderOf(family, model), o)) {
+          expect(id).toBe(likeliest(family, model, weights, seen, source));
+          seen.push(id);
+        }
+        expect(seen.length).toBe(start + tokens);
+      }
+    }
+  },
+);
+
+test("texts of different lengths are, side by side, what they are alone: drawn or not, over the context's end, ended early", async () => {
+  const prompts = [[1], [2, 3, 4, 5, 6, 7], [8, 9, 10], Array.from({ length: 20 }, (_, i) => (i * 5) % 13)];
+  for (const engine of [reference, native]) {
+    if (!(await engine.probe()).available) continue;
+    await using session = await engine.open(state);
+    for (const o of [{ temperature: 0 }, { temperature: 1, seed: 3 }, { temperature: 1, stop: [5], seed: 4 }]) {
+      const beside: number[][] = prompts.map(() => []);
+      const texts = prompts.map((prompt) => ({ prompt }));
+      for await (const choices of generateAll(session, decoder, { ...o, texts, tokens: 30 }))
+        for (const [row, choice] of choices.entries()) if (choice) beside[row]!.push(choice.id);
+      for (const [row, prompt] of prompts.entries())
+        expect(beside[row]).toEqual(await ids(session, { ...o, prompt, tokens: 30 }));
     }
   }
+});
+
+test("a text that outgrows the context forgets its older half", async () => {
+  await using session = await reference.open(state);
+  const seen = Array.from({ length: 20 }, (_, i) => (i * 5) % 13);
+  const { contextLength } = config;
+  let window = [...seen];
+  for (const id of await ids(session, { prompt: seen, temperature: 0, tokens: 40 })) {
+    expect(id).toBe(likeliest(gpt, config, state, window));
+    window.push(id);
+    if (window.length > contextLength) window = window.slice(contextLength / 2);
+  }
+});
+
+test("a cache is freed when a text ends, and texts that are written at once have caches of their own", async () => {
+  await using session = await reference.open(state);
+  const held = async () => {
+    const kept = session.names().filter((name) => name.startsWith("cache."));
+    return Promise.all(kept.map(async (name) => (await session.read(name)).data.length));
+  };
+  const writing = generate(session, decoder, { prompt: [1, 2], tokens: 5 });
+  await writing.next();
+  expect((await held()).some((length) => length > 0)).toBe(true);
+  await writing.return(undefined);
+  expect(await held()).toEqual([0, 0]);
+});
+
+test("lengths fall into few buckets, none of which wastes much", () => {
+  const lengths = Array.from({ length: 2000 }, (_, i) => i + 1);
+  expect(lengths.every((n) => bucketOf(n) >= n && bucketOf(n) <= Math.max(n + 15, n * 1.25))).toBe(true);
+  expect(new Set(lengths.map(bucketOf)).size).toBe(24);
 });
 
 test("the same seed draws the same text, another seed another, on every engine", async () => {
@@ -66,8 +144,8 @@ test("generation ends at a stop token, which is not given out, or when it is tol
 });
 
 test("a model that learnt a rhythm goes on with it", async () => {
-  const small = gptConfig.parse({ vocabSize: 5, contextLength: 16, layers: 1, heads: 1, hiddenSize: 16 });
-  const { objective } = languageModelling(gpt, small, { p: new Scope(), batch: 2, length: 8 });
+  const tiny = gptConfig.parse({ vocabSize: 5, contextLength: 16, layers: 1, heads: 1, hiddenSize: 16 });
+  const { objective } = languageModelling(gpt, tiny, { p: new Scope(), batch: 2, length: 8 });
   const { step, state: memory } = training(objective, adamw());
   await using session = await ort.open(new Map([...initialise(params([objective.sum]), 0), ...memory]));
   const song = (from: number) =>
@@ -90,7 +168,7 @@ test("a model that learnt a rhythm goes on with it", async () => {
   }
   const found: number[] = [];
   const o = { prompt: [2, 3, 0], tokens: 5, temperature: 0 };
-  for await (const { id, logProbability } of generate(session, nextToken(gpt, small), o)) {
+  for await (const { id, logProbability } of generate(session, decoderOf(gpt, tiny), o)) {
     found.push(id);
     expect(Math.exp(logProbability)).toBeGreaterThan(0.5);
   }
@@ -131,7 +209,17 @@ test("what cannot be generated is refused", async () => {
     [PlinthError: topK is 0
       help: a whole number from 1]
   `);
-  expect(() => nextToken(bert, bert.presets["bert-1m"])).toThrowErrorMatchingInlineSnapshot(`
+  const writer = decoderOf(t5, kinds["t5"]!.model);
+  const from = (source: number[]) => generate(session, writer, { prompt: [0], source, tokens: 1 }).next();
+  await expect(from([])).rejects.toThrowErrorMatchingInlineSnapshot(`
+    [PlinthError: the source is empty
+      help: give the text that the model is to write from]
+  `);
+  await expect(from(Array(97).fill(1))).rejects.toThrowErrorMatchingInlineSnapshot(`
+    [PlinthError: a source of 97 tokens is longer than the context of 96
+      help: shorten it, or write from its parts]
+  `);
+  expect(() => decoderOf(bert, bert.presets["bert-1m"])).toThrowErrorMatchingInlineSnapshot(`
     [PlinthError: a bert model fills in masked words and cannot write on
       help: generate with a gpt model]
   `);

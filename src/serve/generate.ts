@@ -1,48 +1,10 @@
-/** Generation: a causal model, asked for one token after another. */
-import { fail, i32, input, nd, type Program, Scope, type Tensor } from "../ir/index.js";
-import type { Family, ModelSizes } from "../models/index.js";
+/** Generation: a model that writes, asked for one token after another. */
+import { fail } from "../ir/index.js";
 import { randomStream } from "../nn/index.js";
 import type { Session } from "../runtime/index.js";
+import type { Decoder } from "./decoder.js";
+import { openRows } from "./rows.js";
 import { type Choice, checkSampling, type SampleOptions, sample } from "./sample.js";
-
-/** Programs that give the scores of the next token: one for each length of a few, each compiled once. */
-export interface NextToken {
-  readonly contextLength: number;
-  /** Inputs `ids` i32[1, length] and `last` i32[1], the place of the last token; output `scores` f32[1, V]. */
-  program(length: number): Program;
-}
-
-/**
- * A causal model as `generate` runs it. `rewrite` may change the graph, as an adapter does.
- * Throws `config` for a family that does not predict the next token.
- */
-export function nextToken<C extends ModelSizes>(
-  family: Family<C>,
-  config: C,
-  rewrite: (roots: readonly Tensor[]) => readonly Tensor[] = (roots) => roots,
-): NextToken {
-  if (family.objective !== "causal")
-    throw fail(
-      "config",
-      `a ${family.name} model fills in masked words and cannot write on`,
-      "generate with a gpt model",
-    );
-  const programs = new Map<number, Program>();
-  const build = (length: number): Program => {
-    const p = new Scope();
-    const hidden = family.body(p, { ids: input("ids", i32([1, length])) }, config);
-    const last = hidden.reshape([length, config.hiddenSize]).gather(input("last", i32([1])));
-    return { outputs: { scores: rewrite([family.logits(p, last, config)])[0]! }, next: {} };
-  };
-  return {
-    contextLength: config.contextLength,
-    program(length) {
-      const known = programs.get(length) ?? build(length);
-      programs.set(length, known);
-      return known;
-    },
-  };
-}
 
 export interface GenerateOptions extends SampleOptions {
   /** The most tokens to add. */
@@ -53,38 +15,77 @@ export interface GenerateOptions extends SampleOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a text begins with, and for an encoder–decoder what it is written from. */
+export interface Beginning {
+  readonly prompt: readonly number[];
+  readonly source?: readonly number[] | undefined;
+}
+
 /**
- * Continue a prompt, token by token. The same seed gives the same text. Once the text is longer than the context,
- * the model sees its last `contextLength` tokens. Throws `config` for options out of range and `data` for an empty prompt.
+ * Continue a prompt, token by token. The same seed gives the same text. A text that outgrows the context forgets its older half.
+ * Throws `config` for options out of range, and `data` for an empty prompt or a source longer than the context.
  */
 export async function* generate(
   session: Session,
-  model: NextToken,
-  { prompt, tokens, stop = [], seed = 0, signal, ...options }: GenerateOptions & { readonly prompt: readonly number[] },
+  decoder: Decoder,
+  { prompt, source, ...options }: GenerateOptions & Beginning,
 ): AsyncGenerator<Choice> {
+  for await (const [choice] of generateAll(session, decoder, { ...options, texts: [{ prompt, source }] }))
+    yield choice!;
+}
+
+/**
+ * Continue many texts side by side: at each step a choice for each, undefined once it has ended. Each draws from a stream of its own
+ * of the same seed, so that it is what it would be alone.
+ */
+export async function* generateAll(
+  session: Session,
+  decoder: Decoder,
+  {
+    texts,
+    tokens,
+    stop = [],
+    seed = 0,
+    signal,
+    ...options
+  }: GenerateOptions & { readonly texts: readonly Beginning[] },
+): AsyncGenerator<readonly (Choice | undefined)[]> {
   checkSampling(options);
-  if (!prompt.length) throw fail("data", "the prompt is empty", "give it a text, or start from the end-of-text token");
-  const random = randomStream(seed, "generate");
-  const seen = prompt.slice(-model.contextLength);
-  for (let i = 0; i < tokens && !signal?.aborted; i++) {
-    const choice = sample(await scores(session, model, seen), random(), options);
-    if (stop.includes(choice.id)) return;
-    yield choice;
-    seen.push(choice.id);
-    if (seen.length > model.contextLength) seen.shift();
+  for (const text of texts) checkBeginning(text, decoder);
+  if (tokens < 1 || signal?.aborted || !texts.length) return;
+  const random = texts.map(() => randomStream(seed, "generate"));
+  const prompts = texts.map(({ prompt }) => prompt);
+  const sources = decoder.readsSource ? texts.map(({ source }) => source!) : undefined;
+  const rows = await openRows(session, decoder, { prompts, sources, tokens });
+  const ended = texts.map(() => false);
+  try {
+    for (let i = 1; ; i++) {
+      const choices = rows.scores.map((scores, row) => {
+        if (ended[row]) return undefined;
+        const choice = sample(scores, random[row]!(), options);
+        ended[row] = stop.includes(choice.id);
+        return ended[row] ? undefined : choice;
+      });
+      if (!ended.includes(false)) return;
+      yield choices;
+      if (i >= tokens || signal?.aborted) return;
+      await rows.push(choices.map((choice) => choice?.id));
+    }
+  } finally {
+    await rows.close();
   }
 }
 
-const shortest = 16;
-/** Scores of what follows `ids`, which fill the front of a row of the next power of two: what follows cannot be seen. */
-async function scores(session: Session, model: NextToken, ids: readonly number[]): Promise<Float32Array> {
-  const length = Math.min(Math.max(2 ** Math.ceil(Math.log2(ids.length)), shortest), model.contextLength);
-  const row = Array.from({ length }, (_, i) => ids[i] ?? 0);
-  const out = await session.run(model.program(length), {
-    ids: nd("i32", [1, length], row),
-    last: nd("i32", [1], [ids.length - 1]),
-  });
-  return out["scores"]!.data as Float32Array;
+function checkBeginning({ prompt, source }: Beginning, { readsSource, contextLength }: Decoder): void {
+  if (!prompt.length) throw fail("data", "the prompt is empty", "give it a text, or start from the end-of-text token");
+  if (!readsSource) return;
+  if (!source?.length) throw fail("data", "the source is empty", "give the text that the model is to write from");
+  if (source.length > contextLength)
+    throw fail(
+      "data",
+      `a source of ${source.length} tokens is longer than the context of ${contextLength}`,
+      "shorten it, or write from its parts",
+    );
 }
 
 /** Tokens as text, as soon as whole characters are there: a character may need several tokens. */

@@ -81,6 +81,8 @@ class NativeSession implements Session {
   private readonly core: InstanceType<Addon["Session"]>;
   private readonly held = new Map<string, Type>();
   private readonly numbers = new Map<string, number>();
+  /** Bytes that each value of the state has in the addon. */
+  private readonly rooms = new Map<string, number>();
   private readonly programs = new WeakMap<Program, CompiledPlan>();
   private readonly numbering: Numbering;
   /** The last call; the next waits for it. */
@@ -119,6 +121,7 @@ class NativeSession implements Session {
     const { compiled, given } = this.taken(program, feeds);
     const stateBytes = [...this.held.values()].reduce((sum, t) => sum + bytesOfView(t.dtype, t.shape), 0);
     return this.inTurn(async () => {
+      this.makeRoom(compiled);
       compiled.id ??= this.load(compiled);
       const times: (readonly number[])[] = [];
       const milliseconds: number[] = [];
@@ -144,6 +147,7 @@ class NativeSession implements Session {
     given: readonly Uint8Array[],
     { guarded = false, signal }: RunOptions,
   ): Promise<Record<string, Nd>> {
+    this.makeRoom(compiled);
     compiled.id ??= this.load(compiled);
     const cancel = () => this.core.cancel();
     signal?.addEventListener("abort", cancel);
@@ -166,12 +170,21 @@ class NativeSession implements Session {
     return compiled;
   }
 
-  /** Make room for what the program adds to the state, and hand over the plan. */
-  private load({ plan, next }: CompiledPlan): number {
+  /** Make room for what the program adds to the state, or leaves there in another size. */
+  private makeRoom({ next }: CompiledPlan): void {
     for (const [name, { type }] of next) {
-      if (this.numbers.has(name)) continue;
-      this.core.write(this.number(name), new Uint8Array(bytesOfView(type.dtype, type.shape)));
+      const bytes = bytesOfView(type.dtype, type.shape);
+      if (this.rooms.get(name) !== bytes) this.put(name, new Uint8Array(bytes));
     }
+  }
+
+  private put(name: string, bytes: Uint8Array): void {
+    this.core.write(this.number(name), bytes);
+    this.rooms.set(name, bytes.byteLength);
+  }
+
+  /** Hand over the plan. */
+  private load({ plan }: CompiledPlan): number {
     const { words, constants } = encode(plan, this.numbering);
     try {
       const { id, bytes } = this.core.load(words, constants);
@@ -196,9 +209,9 @@ class NativeSession implements Session {
     checkData(name, value);
     this.held.set(name, { dtype: value.dtype, shape: value.shape });
     // with nothing to wait for, the addon's copy is the only one
-    if (!this.waiting) return this.core.write(this.number(name), bytesOf(value));
+    if (!this.waiting) return this.put(name, bytesOf(value));
     const bytes = bytesOf(value).slice();
-    return this.inTurn(() => this.core.write(this.number(name), bytes));
+    return this.inTurn(() => this.put(name, bytes));
   }
 
   names = (): readonly string[] => [...this.held.keys()];

@@ -1,6 +1,6 @@
 /** Scaled dot-product attention (Vaswani et al. 2017): heads, masks, and dropout on the probabilities. */
 import { constant, f32, i32, type Scope, scalar, type Tensor } from "../ir/index.js";
-import { attention, where } from "../ops/index.js";
+import { attention, repeatHeads, where } from "../ops/index.js";
 import type { Cache } from "./cache.js";
 import { dropout, type Noise } from "./layers.js";
 
@@ -22,21 +22,25 @@ export function splitFused(x: Tensor, heads: number): [q: Tensor, k: Tensor, v: 
   return [q, k, v];
 }
 
-/** Where each position may look, as numbers added to the scores: f32 [T T], or [B 1 T T] with segments; undefined when everywhere. */
+/**
+ * Where each position may look, as numbers added to the scores: f32 [T T], or [B 1 T T] with segments; undefined when everywhere.
+ * `window` is how many positions a causal row sees, itself included (Mistral, Jiang et al. 2023); all before it if absent.
+ */
 export function attentionMask(
   length: number,
-  { causal, segments }: { causal: boolean; segments?: Tensor | undefined },
+  { causal, window, segments }: { causal: boolean; window?: number | undefined; segments?: Tensor | undefined },
 ): Tensor | undefined {
-  const past = causal ? pastMask(length) : undefined;
+  const past = causal ? pastMask(length, window) : undefined;
   if (!segments) return past;
   const [B, T] = segments.dims("B T");
   const same = segments.reshape([B, 1, T, 1]).equal(segments.reshape([B, 1, 1, T]));
   return where(same, past ?? scalar(0), scalar(hidden));
 }
 
-function pastMask(T: number): Tensor {
-  const values = new Float64Array(T * T);
-  for (let query = 0; query < T; query++) values.fill(hidden, query * T + query + 1, (query + 1) * T);
+function pastMask(T: number, window = T): Tensor {
+  const values = new Float64Array(T * T).fill(hidden);
+  for (let query = 0; query < T; query++)
+    values.fill(0, query * T + Math.max(0, query + 1 - window), query * T + query + 1);
   return constant(values, f32([T, T]));
 }
 
@@ -73,7 +77,7 @@ export interface AttendOptions {
   readonly window?: number | undefined;
 }
 
-/** Queries, keys, values [B H T D/H] -> [B T D]. Each query's mean of the values, weighted by softmax(scale · q·k + mask). */
+/** Queries [B H T D/H], keys and values of as many heads or of a divisor of them -> [B T D]. Each query's mean of the values, weighted by softmax(scale · q·k + mask). */
 export function attend(
   p: Scope,
   [q, k, v]: readonly [Tensor, Tensor, Tensor],
@@ -82,7 +86,8 @@ export function attend(
   const [B, H, T, size] = q.dims("B H T D/H");
   const attended = () => {
     if (cache) return cache.attend(p.path, [q, k, v], { mask, scale, window, bias });
-    if (noise && rate > 0) return dropout(p, scores(q, k, { mask, scale }).softmax(), { rate, noise }).matmul(v);
+    if (noise && rate > 0)
+      return dropout(p, scores(q, repeatHeads(k, H), { mask, scale }).softmax(), { rate, noise }).matmul(repeatHeads(v, H));
     return attention(q, k, v, mask ?? scalar(0), { scale })[0];
   };
   return attended()

@@ -1,37 +1,37 @@
-/** Attention and rotary positions. */
-import { constant, f32, fail, type Op, op, type Shape, show, size, type Tensor } from "../ir/index.js";
+/** Attention, and its gradient. */
+import { fail, type Op, op, show, size, type Tensor } from "../ir/index.js";
 import { logSumExp, softmax } from "./activation.js";
 import { broadcast } from "./broadcast.js";
-import { add, cast, cos, mul, neg, sin, sub } from "./elementwise.js";
+import { add, mul, sub } from "./elementwise.js";
 import { matmul } from "./linalg.js";
 import { sum } from "./reduce.js";
-import { concat, expand, reshape, split } from "./shape.js";
+import { expand, reshape } from "./shape.js";
 
 type Heads = [q: Tensor, k: Tensor, v: Tensor, mask: Tensor];
 type Scaled = { readonly scale: number };
 
 /** The heads of `x` [B G S D], each for as many neighbours as make H of them. */
-function shared(x: Tensor, H: number): Tensor {
+export function repeatHeads(x: Tensor, H: number): Tensor {
   const [B, G, S, D] = x.dims("B G S D");
   if (G === H) return x;
   const each = expand(reshape(x, { shape: [B, G, 1, S, D] }), { shape: [B, G, H / G, S, D] });
   return reshape(each, { shape: [B, H, S, D] });
 }
-/** What `shared` repeated, the gradient adds up. */
+/** What `repeatHeads` repeated, the gradient adds up. */
 function gathered(x: Tensor, G: number): Tensor {
   const [B, H, S, D] = x.dims("B H S D");
   return G === H ? x : sum(reshape(x, { shape: [B, G, H / G, S, D] }), { axes: [2], keep: false });
 }
 
 const scores = (q: Tensor, k: Tensor, { mask, scale }: Scaled & { mask: Tensor }): Tensor =>
-  add(matmul(q, shared(k, q.shape[1]!), { transposeRight: true, scale }), mask);
+  add(matmul(q, repeatHeads(k, q.shape[1]!), { transposeRight: true, scale }), mask);
 
 /** The probabilities, and the gradient of the masked scores that made them. */
 function slope([q, k, v, mask]: Heads, y: Tensor, g: Tensor, { scale }: Scaled): { p: Tensor; ds: Tensor } {
   const p = softmax(scores(q, k, { mask, scale }));
   // the row sum of dp ∘ p equals that of g ∘ y, which is smaller
   const delta = sum(mul(g, y), { axes: [3], keep: true });
-  return { p, ds: mul(p, sub(matmul(g, shared(v, q.shape[1]!), { transposeRight: true }), delta)) };
+  return { p, ds: mul(p, sub(matmul(g, repeatHeads(v, q.shape[1]!), { transposeRight: true }), delta)) };
 }
 
 /**
@@ -60,7 +60,7 @@ export const attention: Op<Heads, Scaled, readonly [Tensor, Tensor]> = op<Heads,
   },
   lower([q, k, v, mask], { scale }) {
     const masked = scores(q, k, { mask, scale });
-    const y = matmul(softmax(masked), shared(v, q.shape[1]!), {});
+    const y = matmul(softmax(masked), repeatHeads(v, q.shape[1]!), {});
     return [y, reshape(logSumExp(masked), { shape: q.shape.slice(0, 3) })];
   },
   vjp([g, gl], [q, k, v, mask], [y, lse], { scale }) {
@@ -109,7 +109,7 @@ export const attentionGrad: Op<Behind, Scaled, readonly [Tensor, Tensor, Tensor]
     const { p, ds } = slope([q, k, v, mask], y, g, { scale });
     const G = k.shape[1]!;
     return [
-      matmul(ds, shared(k, q.shape[1]!), { scale }),
+      matmul(ds, repeatHeads(k, q.shape[1]!), { scale }),
       gathered(matmul(ds, q, { transposeLeft: true, scale }), G),
       gathered(matmul(p, g, { transposeLeft: true }), G),
     ];
@@ -143,42 +143,3 @@ export const attentionGrad: Op<Behind, Scaled, readonly [Tensor, Tensor, Tensor]
     },
   ],
 });
-
-/** Rotary positions (Su et al. 2021), halves turned as in Llama: x [B H T D], positions i32 [B T]. */
-export const rotary: Op<[x: Tensor, positions: Tensor], { readonly base: number }> = op<
-  [x: Tensor, positions: Tensor],
-  { readonly base: number }
->({
-  name: "rotary",
-  type([x, positions]) {
-    if (x.shape.length !== 4 || x.shape[3]! % 2 || positions.shape.join() !== [x.shape[0], x.shape[2]].join())
-      throw fail(
-        "shape",
-        `rotary: x ${show(x)} is not [B H T D] with D even, or positions ${show(positions)} not [B T]`,
-      );
-    return x;
-  },
-  lower([x, positions], { base }) {
-    const [B, , T, D] = x.dims("B H T D");
-    const half = D / 2;
-    const rates = constant(
-      Array.from({ length: half }, (_, i) => base ** ((-2 * i) / D)),
-      f32([half]),
-    );
-    const angles = mul(reshape(cast(positions, { to: x.dtype }), { shape: [B, 1, T, 1] }), rates);
-    return turned(x, cos(angles), sin(angles));
-  },
-  vjp(g, [, positions], _, { base }) {
-    return [rotary(g, neg(positions), { base }), null];
-  },
-  cost: ([x]) => 3 * size(x.shape),
-  samples: [
-    { inputs: [[2, 1, 3, 4], { shape: [2, 3] as Shape, dtype: "i32", low: 0, high: 5 }], attrs: { base: 10000 } },
-  ],
-});
-
-function turned(x: Tensor, c: Tensor, s: Tensor): Tensor {
-  const half = x.shape[3]! / 2;
-  const [a, b] = split(x, { axis: 3, sizes: [half, half] }) as [Tensor, Tensor];
-  return concat([sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))], 3);
-}

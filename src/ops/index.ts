@@ -2,7 +2,7 @@
 import "./methods.js";
 
 export { gelu, geluErf, logSoftmax, silu, softmax, softmaxGrad } from "./activation.js";
-export { attention, attentionGrad, rotary } from "./attention.js";
+export { attention, attentionGrad, repeatHeads } from "./attention.js";
 export { batchNorm } from "./batch-norm.js";
 export { broadcast } from "./broadcast.js";
 export { type ConvAttrs, conv2d, conv2dInputGrad, conv2dWeightGrad } from "./conv.js";
@@ -14,6 +14,7 @@ export { layerNorm, layerNormGrad, rmsNorm, rmsNormGrad } from "./norm.js";
 export { type AveragePoolAttrs, avgPool2d, maxPool2d, type PoolAttrs } from "./pool.js";
 export { dropout, mix, type RandomAttrs, streamKey, uniform } from "./random.js";
 export { argmax, max, type ReduceAttrs, sum, sumSquare } from "./reduce.js";
+export { type RotaryAttrs, type RotaryScaling, rotary } from "./rotary.js";
 export { after, concat, expand, reshape, slice, split, transpose } from "./shape.js";
 export { familyOf, table } from "./table.js";
 export { type Pair, plane, type WindowAttrs, windowOf } from "./window.js";

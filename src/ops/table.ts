@@ -12,6 +12,7 @@ import * as norm from "./norm.js";
 import * as pool from "./pool.js";
 import * as random from "./random.js";
 import * as reduce from "./reduce.js";
+import * as rotary from "./rotary.js";
 import * as shape from "./shape.js";
 
 const families = {
@@ -24,6 +25,7 @@ const families = {
   activation,
   norm,
   attention,
+  rotary,
   loss,
   conv,
   pool,

@@ -54,12 +54,10 @@ export async function finishAdapt(o: ResolvedAdapt, c: Classifying, trained: Tra
     ...c.base,
     parameters: c.approach.weights,
     labels,
-    extra: {
-      plinth: {
-        task: "text-classification",
-        pooling: o.pooling ?? c.base.family.poolings[0],
-        contextLength: o.contextLength ?? c.base.config.contextLength,
-      },
+    plinth: {
+      task: "text-classification",
+      pooling: o.pooling ?? c.base.family.poolings[0],
+      contextLength: o.contextLength ?? c.base.config.contextLength,
     },
     card: card(o, c, result),
   });

@@ -17,8 +17,8 @@ export interface SavedModel extends Model {
   readonly card: string;
   /** Whether texts began with the end-of-text token in training: those that are written on must begin so too. */
   readonly begins?: boolean;
-  /** More of config.json. */
-  readonly extra?: Readonly<Record<string, unknown>>;
+  /** What the task keeps under `plinth` in config.json. */
+  readonly plinth?: Readonly<Record<string, unknown>>;
 }
 
 /** Write weights as a session holds them, with tokeniser, config and card. Throws "disk". */
@@ -31,8 +31,11 @@ export async function saveModel(session: Pick<Session, "read">, folder: string, 
     const names = ["tokenizer.json", "tokenizer_config.json"];
     const texts = await Promise.all(names.map((name) => readFile(join(staged, name), "utf8")));
     if (m.begins) texts[1] = `${JSON.stringify({ ...JSON.parse(texts[1]!), [beginsKey]: true }, null, 2)}\n`;
+    const config = m.family.toPublic(m.config);
+    // a variant that the public layout cannot say stands there too
+    const plinth = { ...(config["plinth"] as object | undefined), ...m.plinth };
     await writeModelFolder(folder, {
-      config: { ...m.family.toPublic(m.config), ...ends(m), ...m.extra },
+      config: { ...config, ...ends(m), ...(Object.keys(plinth).length > 0 && { plinth }) },
       types,
       value: (name) => session.read(graph.get(name)!),
       files: { ...Object.fromEntries(names.map((name, i) => [name, texts[i]!])), "README.md": m.card },

@@ -1,12 +1,11 @@
 /** GPT and GPT-2's public files: config.json and tensor names. */
-import type { z } from "zod";
 import type { PublicConfig } from "./family.js";
 import type { GptConfig, gptConfig } from "./gpt.js";
-import { optional, parsePublic, refuse } from "./public.js";
+import { optional, ownOptions, parsePublic, refuse, variant } from "./public.js";
 
 const tanhGelu = ["gelu_new", "gelu_pytorch_tanh", "gelu_fast"];
-/** What GPT-2's layout cannot say is said under this key, and the file carries a model_type of its own. */
-const variant = "plinth";
+/** What GPT-2's layout cannot say: a file that says it carries a model_type of its own. */
+const own = ["activation", "norm", "positions", "rotaryBase"] as const;
 
 export const recognises = (json: PublicConfig): boolean =>
   json["model_type"] === "gpt2" || json["model_type"] === "plinth-gpt";
@@ -28,16 +27,15 @@ export function configFromPublic(json: PublicConfig, schema: typeof gptConfig): 
     attentionDropout: json["attn_pdrop"] ?? 0.1,
     ...optional("epsilon", json["layer_norm_epsilon"]),
     ...optional("initialDeviation", json["initializer_range"]),
-    ...((json[variant] as Partial<z.input<typeof schema>> | undefined) ?? {}),
+    ...ownOptions(json, own),
   });
 }
 
 export function toPublic(c: GptConfig): PublicConfig {
-  const { activation, norm, positions, rotaryBase } = c;
-  const own = activation !== "gelu" || norm !== "layerNorm" || positions !== "learned";
+  const differs = c.activation !== "gelu" || c.norm !== "layerNorm" || c.positions !== "learned";
   return {
-    model_type: own ? "plinth-gpt" : "gpt2",
-    architectures: [own ? "PlinthGpt" : "GPT2LMHeadModel"],
+    model_type: differs ? "plinth-gpt" : "gpt2",
+    architectures: [differs ? "PlinthGpt" : "GPT2LMHeadModel"],
     vocab_size: c.vocabSize,
     n_positions: c.contextLength,
     n_ctx: c.contextLength,
@@ -52,7 +50,7 @@ export function toPublic(c: GptConfig): PublicConfig {
     attn_pdrop: c.attentionDropout,
     layer_norm_epsilon: c.epsilon,
     initializer_range: c.initialDeviation,
-    ...(own && { [variant]: { activation, norm, positions, rotaryBase } }),
+    ...(differs && { [variant]: Object.fromEntries(own.map((name) => [name, c[name]])) }),
   };
 }
 

@@ -28,3 +28,16 @@ export function parsePublic<C>(schema: z.ZodType<C>, values: Readonly<Record<str
     throw fail("config", `config.json does not describe this model: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }
+
+/** What no public layout can say stands under this key of config.json, beside what a task keeps there. */
+export const variant = "plinth";
+
+/** The options named, as the file has them under `plinth`. */
+export function ownOptions(json: PublicConfig, names: readonly string[]): Readonly<Record<string, unknown>> {
+  const all = (json[variant] ?? {}) as PublicConfig;
+  return Object.fromEntries(names.filter((name) => name in all).map((name) => [name, all[name]]));
+}
+
+/** A name with every run of whole parts in `pairs` put in place of the other: `a.b` in `x.a.b.c`, in order. */
+export const renameParts = (name: string, pairs: readonly (readonly [from: string, to: string])[]): string =>
+  pairs.reduce((all, [from, to]) => all.replace(`.${from}.`, `.${to}.`), `.${name}.`).slice(1, -1);

@@ -72,9 +72,9 @@ export const pretrainOptions = z.object({
     .describe("text to learn from: files, folders, globs, wordnet:definitions or wordnet:words"),
   out: z.string().default("runs/pretrain").describe("the run folder to write"),
   family: z
-    .enum(["gpt", "bert", "t5"])
+    .enum(["gpt", "llama", "bert", "t5"])
     .default("gpt")
-    .describe("gpt writes on (causal), bert fills in (masked), t5 writes what was cut out (spans)"),
+    .describe("gpt and llama write on (causal), bert fills in (masked), t5 writes what was cut out (spans)"),
   preset: z.string().optional().describe("a named size, such as gpt-1m or bert-tiny: see docs/reference/models.md"),
   size: rate.optional().describe("the one dial: parameters wanted, such as 3e6; layers, heads and width follow"),
   contextLength: count.optional().describe("tokens a row may have; 128 if nothing says otherwise"),

@@ -46,7 +46,7 @@ export function muon({
   };
 }
 
-const lookups = /(^|[._])(wte|wpe|embeddings?|lm_head|decoder|classifier)([._]|$)/;
+const lookups = /(^|[._])(wte|wpe|embed_tokens|embeddings?|lm_head|decoder|classifier)([._]|$)/;
 const isHiddenMatrix = (w: Tensor): boolean => w.shape.length === 2 && !lookups.test(nameOf(w));
 
 /** Singular values of a matrix [m n] pulled towards 1 by five steps of a quintic Newton–Schulz iteration, with Jordan's coefficients. */

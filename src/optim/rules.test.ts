@@ -64,6 +64,7 @@ test("muon leaves what is not a hidden matrix to adamw", () => {
   expect(state("h.0.attn.c_attn.weight", [4, 12])).toEqual(["momentum"]);
   expect(state("h.0.attn.c_attn.bias", [12])).toEqual(["m", "v"]);
   expect(state("wte.weight", [9, 4])).toEqual(["m", "v"]);
+  expect(state("model.embed_tokens.weight", [9, 4])).toEqual(["m", "v"]);
   expect(state("bert.embeddings.word_embeddings.weight", [9, 4])).toEqual(["m", "v"]);
   expect(state("classifier.weight", [3, 4])).toEqual(["m", "v"]);
 });

@@ -1,9 +1,19 @@
-/** BERT: a bidirectional encoder, post-norm, pre-trained by filling in masked words (Devlin et al. 2018). */
+/** BERT: a bidirectional encoder, post-norm, pre-trained by filling in masked words (Devlin et al. 2018); RoBERTa and DistilBERT too. */
 import { z } from "zod";
 import { fail, type Scope, type Tensor } from "../ir/index.js";
 import * as nn from "../nn/index.js";
 import { gelu, geluErf } from "../ops/index.js";
-import { configFromPublic, fromPublicName, recognises, toPublic, toPublicName } from "./bert-public.js";
+import {
+  classifierParts,
+  configFromPublic,
+  fromPublicName,
+  layouts,
+  poolerName,
+  positionOffset,
+  recognises,
+  toPublic,
+  toPublicName,
+} from "./bert-public.js";
 import { proportions } from "./dial.js";
 import type { Family, LanguageInputs } from "./family.js";
 import { pool } from "./pool.js";
@@ -18,12 +28,31 @@ export const bertConfig = z
       .enum(["gelu", "geluTanh", "relu"])
       .default("gelu")
       .describe("nonlinearity of the MLP; gelu is the exact one, geluTanh its approximation"),
-    tokenTypes: count.default(2).describe("kinds of token: the first and the second text of a pair"),
+    tokenTypes: z
+      .int()
+      .min(0)
+      .default(2)
+      .describe("kinds of token: the first and the second text of a pair; RoBERTa has 1, DistilBERT 0"),
+    layout: z
+      .enum(layouts)
+      .default("bert")
+      .describe("whose public files it is written as; RoBERTa's and DistilBERT's classifiers also have another head"),
+    positionOffset: count
+      .optional()
+      .describe("RoBERTa: rows of the position table before the first token's, the padding's id + 1; 2 if absent"),
     ...dropouts,
     epsilon: z.number().positive().default(1e-12).describe("added to the variance in norms"),
     initialDeviation,
   })
-  .refine(headsDivideWidth, unevenHeads);
+  .refine(headsDivideWidth, unevenHeads)
+  .refine((c) => c.positionOffset === undefined || positionOffset(c) > 0, {
+    error: "only RoBERTa's position table begins with rows that no token has",
+    path: ["positionOffset"],
+  })
+  .refine((c) => c.layout !== "distilbert" || (c.tokenTypes === 0 && c.epsilon === 1e-12), {
+    error: "DistilBERT's files can only say tokenTypes 0 and epsilon 1e-12",
+    path: ["layout"],
+  });
 export type BertConfig = z.infer<typeof bertConfig>;
 
 const preset = (vocabSize: number, contextLength: number, layers: number, heads: number, hiddenSize: number) =>
@@ -35,6 +64,11 @@ const presets = {
   "bert-4m": preset(8192, 128, 5, 3, 192),
   minilm: preset(30_522, 512, 6, 12, 384),
   "bert-base": preset(30_522, 512, 12, 12, 768),
+  "roberta-base": bertConfig.parse({
+    ...preset(50_265, 512, 12, 12, 768),
+    ...{ layout: "roberta", tokenTypes: 1, epsilon: 1e-5 },
+  }),
+  distilbert: bertConfig.parse({ ...preset(30_522, 512, 6, 12, 768), layout: "distilbert", tokenTypes: 0 }),
 };
 
 const activations = { gelu: geluErf, geluTanh: gelu, relu: (x: Tensor) => x.relu() };
@@ -57,13 +91,18 @@ function embed(p: Scope, x: LanguageInputs, c: BertConfig): Tensor {
   const at = p.at("bert.embeddings");
   const table = (name: string, rows: number) =>
     at.param(`${name}_embeddings.weight`, [rows, c.hiddenSize], nn.normal(c.initialDeviation));
-  const places = table("position", c.contextLength);
-  const types = table("token_type", c.tokenTypes);
-  const sum = words(p, c)
-    .gather(x.ids)
-    .add(x.positions ? places.gather(x.positions) : places.slice(0, 0, x.ids.shape[1]!))
-    .add(x.types ? types.gather(x.types) : types.slice(0, 0, 1));
-  const h = nn.layerNorm(at.at("LayerNorm"), sum, c.epsilon);
+  const first = positionOffset(c);
+  const places = table("position", first + c.contextLength);
+  const [, T] = x.ids.dims("B T");
+  let h = words(p, c).gather(x.ids);
+  h = h.add(
+    x.positions ? places.gather(first ? x.positions.add(first) : x.positions) : places.slice(0, first, first + T),
+  );
+  if (c.tokenTypes) {
+    const types = table("token_type", c.tokenTypes);
+    h = h.add(x.types ? types.gather(x.types) : types.slice(0, 0, 1));
+  }
+  h = nn.layerNorm(at.at("LayerNorm"), h, c.epsilon);
   return nn.dropout(at.at("dropout"), h, { rate: c.dropout, noise: x.dropout });
 }
 
@@ -97,7 +136,9 @@ const dense = (p: Scope, x: Tensor, size: number, c: BertConfig): Tensor =>
 
 function logits(p: Scope, hidden: Tensor, c: BertConfig): Tensor {
   const at = p.at("cls.predictions");
-  const transformed = activations[c.activation](dense(at.at("transform.dense"), hidden, c.hiddenSize, c));
+  // RoBERTa's head has the exact one, whatever its layers have
+  const activation = c.layout === "bert" || c.layout === "distilbert" ? activations[c.activation] : geluErf;
+  const transformed = activation(dense(at.at("transform.dense"), hidden, c.hiddenSize, c));
   const h = nn.layerNorm(at.at("transform.LayerNorm"), transformed, c.epsilon);
   return h.matmul(words(p, c).T).add(at.param("bias", [c.vocabSize], nn.zeros));
 }
@@ -115,8 +156,11 @@ export const bert: Family<BertConfig> & { readonly presets: typeof presets } = {
   poolings: ["mean", "cls"],
   pooled(p, hidden, { segments, pooling }, c) {
     const y = pool(hidden, segments, pooling);
-    return pooling === "cls" ? dense(p.at("bert.pooler.dense"), y, c.hiddenSize, c).tanh() : y;
+    if (pooling !== "cls") return y;
+    const pooler = dense(p.at(poolerName(c)), y, c.hiddenSize, c);
+    return c.layout === "distilbert" ? pooler.relu() : pooler.tanh();
   },
+  classifierParts,
   decays: (name) => !/(^|\.)LayerNorm\.weight$|(^|\.)bias$/.test(name),
   recognises,
   fromPublic: (json) => configFromPublic(json, bertConfig),

@@ -3,7 +3,7 @@ import { type Exact, evaluate, exact, i32, input, nameOf, nd, params, Scope } fr
 import { initialise } from "../nn/index.js";
 import { type AnyFamily, families, gptConfig, parameterCount, parametersOf, presetNamed } from "./index.js";
 
-const { gpt, bert } = families;
+const { gpt, llama, bert } = families;
 const tiny = { vocabSize: 7, contextLength: 6, layers: 1, heads: 2, hiddenSize: 8 };
 
 test("weight decay applies to matrices: not to norms, not to biases", () => {
@@ -72,7 +72,7 @@ test("what cannot be built is refused, with what to do", () => {
   `);
   expect(() => presetNamed("gpt-3")).toThrowErrorMatchingInlineSnapshot(`
     [PlinthError: there is no preset "gpt-3"
-      help: did you mean gpt-3m? one of: gpt-0.3m, gpt-1m, gpt-3m, gpt-12m, gpt-34m, gpt2, modern-3m, bert-1m, bert-tiny, bert-4m, minilm, bert-base, t5-1m, t5-4m, t5-small, t5-base, flan-t5-small, flan-t5-base]
+      help: did you mean gpt-3m? one of: gpt-0.3m, gpt-1m, gpt-3m, gpt-12m, gpt-34m, gpt2, modern-3m, llama-0.3m, llama-3m, smollm2-135m, qwen3-0.6b, llama-3.2-1b, bert-1m, bert-tiny, bert-4m, minilm, bert-base, roberta-base, distilbert, t5-1m, t5-4m, t5-small, t5-base, flan-t5-small, flan-t5-base]
   `);
   expect(gptConfig.safeParse({ ...tiny, heads: 3 }).error!.issues[0]!.message).toMatchInlineSnapshot(
     `"hiddenSize must be a multiple of heads"`,
@@ -81,4 +81,20 @@ test("what cannot be built is refused, with what to do", () => {
     `"Unrecognized key: "width""`,
   );
   expect(presetNamed("bert-tiny").config).toBe(bert.presets["bert-tiny"]);
+});
+
+test("what a task keeps in config.json is not taken for the model's own options", () => {
+  const task = { task: "text-classification", pooling: "last", contextLength: 3 };
+  const rotary = gptConfig.parse({ ...tiny, positions: "rotary" });
+  const windowed = llama.config.parse({ ...tiny, window: 2, mlpBias: true });
+  const cases = [
+    [gpt, gptConfig.parse(tiny)],
+    [gpt, rotary],
+    [llama, windowed],
+    [bert, bert.config.parse(tiny)],
+  ] as [AnyFamily, object][];
+  for (const [family, config] of cases) {
+    const json = family.toPublic(config);
+    expect(family.fromPublic({ ...json, plinth: { ...(json["plinth"] as object), ...task } })).toEqual(config);
+  }
 });

@@ -67,6 +67,8 @@ export interface Family<C extends ModelSizes> {
   readonly poolings: readonly Pooling[];
   /** One vector per row, [B T D] -> [B D]; `segments` i32 [B T] says which tokens are real. */
   pooled(p: Scope, hidden: Tensor, o: { segments: Tensor; pooling: Pooling }, c: C): Tensor;
+  /** The parts that a public classifier of texts has beside the body, pooled by `cls`; the last maps to classes. `classifier` if absent. */
+  classifierParts?(c: C): readonly string[];
   /** Whether weight decay applies: matrices, not norms and biases. */
   decays(name: string): boolean;
   /** Does a public config.json describe this family? */

@@ -1,8 +1,9 @@
 /** The model table: what holds for every preset of every family. */
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { type Nd, nameOf, nd, params, print, Scope, size, type Tensor } from "../src/ir/index.js";
 import {
@@ -30,7 +31,7 @@ const presets = Object.values<AnyFamily>(families).flatMap((family) =>
   Object.entries(family.presets).map(([name, config]): Preset => ({ name, family, config: config as ModelSizes })),
 );
 /** A preset that trains within a second: itself up to a third of a million parameters, else its own heads with fewer words, layers and width. */
-const small = ({ family, config }: Preset): ModelSizes =>
+const small = ({ family, config }: Preset): ModelSizes & { intermediateSize?: undefined } =>
   parameterCount(family, config) < 4e5
     ? config
     : {
@@ -38,6 +39,7 @@ const small = ({ family, config }: Preset): ModelSizes =>
         vocabSize: 512,
         layers: Math.min(config.layers, 4),
         hiddenSize: config.heads * (config.heads < 6 ? 16 : 8),
+        intermediateSize: undefined,
       };
 
 const [batch, length, places] = [4, 16, 12];
@@ -101,31 +103,41 @@ test.each(presets)("$name computes the same loss on every engine", async (preset
   for (const loss of losses) expect(loss / losses[0]!).toBeCloseTo(1, 5);
 });
 
-/** Names of a public checkpoint, for any number of layers. */
-function publicNames(fixture: string, layers: number): string[] {
-  const url = new URL(`fixtures/${fixture}.json`, import.meta.url);
-  const { stateNames } = JSON.parse(readFileSync(url, "utf8")) as { stateNames: string[] };
-  return stateNames.flatMap((name) => {
+const kindOf = ({ family, config }: Preset) => {
+  if (family.name === "t5") return `t5-1.${"activation" in config && config.activation === "geglu" ? 1 : 0}`;
+  return String(family.toPublic(config)["model_type"]);
+};
+
+/** Names of the tensors in a small public checkpoint of a kind. */
+async function namesIn(kind: string): Promise<string[]> {
+  const url = (path: string) => new URL(`fixtures/${path}`, import.meta.url);
+  if (kind.startsWith("t5-")) return JSON.parse(readFileSync(url(`t5/${kind}.json`), "utf8")).stateNames;
+  await using file = await openSafetensors(fileURLToPath(url(`families/${kind}/model.safetensors`)));
+  return [...file.tensors.keys()];
+}
+
+/** Names of the parameters in a public checkpoint, for any number of layers. */
+async function publicNames(kind: string, layers: number): Promise<string[]> {
+  return (await namesIn(kind)).flatMap((name) => {
     // a T5 block's first number, or the only one of others; its relative positions are in the first block alone
-    const number = /\.(h|block|layer)\.(\d+)\./.exec(name);
+    const number = /\.(h|block|layers?)\.(\d+)\./.exec(name);
     if (!number || name.includes("relative_attention")) return [name];
     if (number[2] !== "0") return [];
     return Array.from({ length: layers }, (_, i) => name.replace(number[0], `.${number[1]}.${i}.`));
   });
 }
 
-test.each(presets.filter(({ name }) => !name.startsWith("modern")))(
+test.each(presets.filter((preset) => !kindOf(preset).startsWith("plinth")))(
   "$name has the parameter names of the public checkpoint",
-  ({ family, config }) => {
+  async (preset) => {
+    const { family, config } = preset;
     const own = parametersOf(family, config).map((t) => family.toPublicName(nameOf(t), config));
-    const t5 = `t5/t5-1.${"activation" in config && config.activation === "geglu" ? 1 : 0}`;
-    const known = publicNames({ gpt: "parity/gpt2", bert: "parity/bert", t5 }[family.name]!, config.layers);
-    const wanted = known.filter((name) => family.fromPublicName(name, config) && !name.includes("pooler"));
-    expect(own.sort()).toEqual(wanted.sort());
+    const known = await publicNames(kindOf(preset), config.layers);
+    expect(own.sort()).toEqual(known.filter((name) => family.fromPublicName(name, config)).sort());
   },
 );
 
-test("GPT-2 small, BERT base, T5 and FLAN-T5 have their published numbers of parameters", () => {
+test("well-known models have their published numbers of parameters", () => {
   const count = (name: string) => {
     const { family, config } = presetNamed(name);
     return parameterCount(family, config);
@@ -138,6 +150,12 @@ test("GPT-2 small, BERT base, T5 and FLAN-T5 have their published numbers of par
   expect(count("t5-base")).toBe(222_903_552);
   expect(count("flan-t5-small")).toBe(76_961_152);
   expect(count("flan-t5-base")).toBe(247_577_856);
+  // with their masked-LM heads, as transformers counts them
+  expect(count("roberta-base")).toBe(124_697_433);
+  expect(count("distilbert")).toBe(66_985_530);
+  expect(count("smollm2-135m")).toBe(134_515_008);
+  expect(count("qwen3-0.6b")).toBe(596_049_920);
+  expect(count("llama-3.2-1b")).toBe(1_235_814_400);
   expect(count("bert-tiny")).toBeLessThan(4e6);
 });
 
@@ -179,6 +197,11 @@ test("the graph of every preset is the one it was: a change here needs a reason"
       "gpt-34m c3a81daca439",
       "gpt2 cb54797e85d4",
       "modern-3m 71d831863b78",
+      "llama-0.3m 40846a2193a8",
+      "llama-3m 3634b3bd4985",
+      "smollm2-135m 51f46c53d5b4",
+      "qwen3-0.6b ce4988452ec0",
+      "llama-3.2-1b ecc926c41340",
       "bert-1m b5bed96b17ad",
       "bert-tiny 2ce06f633533",
       "bert-4m ca0bdf25850f",
@@ -190,16 +213,19 @@ test("the graph of every preset is the one it was: a change here needs a reason"
       "t5-base fa6c85166e02",
       "flan-t5-small 42015b3bd0d0",
       "flan-t5-base ded9ab8f4062",
+      "roberta-base 60c22903ff36",
+      "distilbert a9ad084be1af",
     ]
   `);
 });
 
 test("a size dial gives the parameters it was asked for, and says what it chose", () => {
   for (const family of Object.values(families) as AnyFamily[])
-    for (const wanted of [3e5, 1e6, 5e6, 2e7, 1e8, 1e9]) {
-      const config = family.derive({ size: wanted, vocabSize: 8192, contextLength: 256 });
-      expect(Math.abs(parameterCount(family, config) / wanted - 1)).toBeLessThan(0.1);
-    }
+    for (const family of [families.gpt, families.llama, families.bert] as AnyFamily[])
+      for (const wanted of [3e5, 1e6, 5e6, 2e7, 1e8, 1e9]) {
+        const config = family.derive({ size: wanted, vocabSize: 8192, contextLength: 256 });
+        expect(Math.abs(parameterCount(family, config) / wanted - 1)).toBeLessThan(0.1);
+      }
   const { gpt } = families;
   expect(describeModel(gpt, gpt.derive({ size: 3e6, vocabSize: 8192, contextLength: 256 }))).toMatchInlineSnapshot(`
     "parameters         2956992

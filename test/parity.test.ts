@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { gunzipSync } from "node:zlib";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { grad } from "../src/grad/index.js";
 import {
   constant,
@@ -11,17 +11,15 @@ import {
   exact,
   f32,
   i32,
-  input,
   nameOf,
-  nd,
   params,
   Scope,
   type Tensor,
 } from "../src/ir/index.js";
 import { type AnyFamily, families, familyOf } from "../src/models/index.js";
-import { openSafetensors } from "../src/models/safetensors.js";
 import { crossEntropy } from "../src/ops/index.js";
-import { ort } from "../src/runtime/index.js";
+import { present } from "./present.js";
+import { fed, forward, openPublic, rows } from "./public-model.js";
 import { shared } from "./shared.js";
 
 interface Packed {
@@ -191,49 +189,58 @@ test("what a public config asks for and a family does not have is refused", () =
   `);
   expect(() => familyOf({ model_type: "bloom" })).toThrowErrorMatchingInlineSnapshot(`
     [PlinthError: config.json: model_type "bloom" is not one plinth has
-      help: supported: gpt2, bert, t5]
+      help: supported: gpt2, llama, mistral, qwen2, qwen3, smollm3, bert, roberta, xlm-roberta, distilbert, t5]
   `);
 });
 
-const rowsInput = (name: string, B: number, T: number): Tensor => input(name, i32([B, T]));
 const cache = process.env["XDG_CACHE_HOME"] ?? `${homedir()}/.cache`;
 const minilm = `${cache}/plinth-test/minilm`;
 const vectors = shared("conformance_minilm");
-const present = Boolean(vectors) && existsSync(`${minilm}/model.safetensors`);
-if (vectors && !present) console.warn(`skipped: no all-MiniLM-L6-v2 in ${minilm}`);
+const there = Boolean(vectors) && existsSync(`${minilm}/model.safetensors`);
+if (vectors && !there) console.warn(`skipped: no all-MiniLM-L6-v2 in ${minilm}`);
 
-test.skipIf(!present)("the public all-MiniLM-L6-v2 gives its public embeddings", async () => {
-  const family = families.bert;
-  const config = family.fromPublic(
-    JSON.parse(readFileSync(`${minilm}/config.json`, "utf8")) as Record<string, unknown>,
-  );
-  await using file = await openSafetensors(`${minilm}/model.safetensors`);
-  const state = new Map();
-  for (const name of file.tensors.keys()) {
-    const own = family.fromPublicName(name, config);
-    if (own) state.set(own, await file.read(name, { floats: "f32" }));
-  }
-  const { sentences } = JSON.parse(gunzipSync(readFileSync(`${vectors}/expected.json.gz`)).toString()) as {
-    sentences: { ids: number[]; embedding: number[] }[];
-  };
-  const [B, T] = [sentences.length, Math.max(...sentences.map((s) => s.ids.length))];
-  const rows = (f: (id: number | undefined) => number) =>
-    nd(
-      "i32",
-      [B, T],
-      sentences.flatMap(({ ids }) => Array.from({ length: T }, (_, i) => f(ids[i]))),
+interface Sentence {
+  readonly ids: number[];
+  readonly embedding: number[];
+  readonly last_hidden_first4: number[];
+}
+
+describe.skipIf(!there)("the public all-MiniLM-L6-v2", () => {
+  test.each(present)("gives its public hidden states and embeddings on %s", async (name, engine) => {
+    const model = await openPublic(minilm, { head: false });
+    const all = JSON.parse(gunzipSync(readFileSync(`${vectors}/expected.json.gz`)).toString()) as {
+      sentences: Sentence[];
+    };
+    // the reference takes two seconds for each
+    const sentences = all.sentences.slice(0, name === "reference" ? 2 : undefined);
+    const [B, T] = [sentences.length, Math.max(...sentences.map((s) => s.ids.length))];
+    const segments = rows("segments", [B, T]);
+    const { hidden } = forward(model, new Scope(), { ids: rows("ids", [B, T]), segments });
+    const pooled = model.family.pooled(new Scope(), hidden, { segments, pooling: "mean" }, model.config);
+    const unit = pooled.div(pooled.square().sum([1], { keep: true }).sqrt());
+    const padded = (value: (id: number | undefined) => number) =>
+      fed(sentences.map(({ ids }) => Array.from({ length: T }, (_, i) => value(ids[i]))));
+    await using session = await engine.open(model.state);
+    const { y, first } = await session.run(
+      { outputs: { y: unit, first: hidden.slice(1, 0, 1).slice(2, 0, 4) }, next: {} },
+      { ids: padded((id) => id ?? 0), segments: padded((id) => (id === undefined ? 0 : 1)) },
     );
-  const p = new Scope();
-  const segments = rowsInput("segments", B, T);
-  const hidden = family.body(p, { ids: rowsInput("ids", B, T), segments }, config);
-  const pooled = family.pooled(p, hidden, { segments, pooling: "mean" }, config);
-  const unit = pooled.div(pooled.square().sum([1], { keep: true }).sqrt());
-  await using session = await ort.open(state);
-  const { y } = await session.run(
-    { outputs: { y: unit }, next: {} },
-    { ids: rows((id) => id ?? 0), segments: rows((id) => (id === undefined ? 0 : 1)) },
-  );
-  const want = { shape: [B, 384], data: Float64Array.from(sentences.flatMap((s) => s.embedding)) };
-  // the expected values are float32 results, printed with six decimals
-  expect(difference(exact(y!), want)).toBeLessThan(1e-5);
+    const want = (width: number, values: (s: Sentence) => number[]): Exact => ({
+      shape: [B, width],
+      data: Float64Array.from(sentences.flatMap(values)),
+    });
+    // the expected values are float32 results; embeddings are printed with six decimals, hidden states with five
+    expect(
+      difference(
+        exact(y!),
+        want(384, (s) => s.embedding),
+      ),
+    ).toBeLessThan(1e-5);
+    expect(
+      difference(
+        exact(first!),
+        want(4, (s) => s.last_hidden_first4),
+      ),
+    ).toBeLessThan(1e-5);
+  });
 });

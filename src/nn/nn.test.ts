@@ -110,6 +110,8 @@ test("a mask opens a row's own past and its own document, and nothing else", () 
   expect(open(attentionMask(4, { causal: true })!)).toBe("1000 1100 1110 1111");
   expect(open(attentionMask(4, { causal: true, segments })!)).toBe("1000 1100 0010 0001");
   expect(open(attentionMask(4, { causal: false, segments })!)).toBe("1100 1100 0010 0001");
+  expect(open(attentionMask(4, { causal: true, window: 2 })!)).toBe("1000 1100 0110 0011");
+  expect(open(attentionMask(4, { causal: true, window: 9, segments })!)).toBe("1000 1100 0010 0001");
   expect(attentionMask(4, { causal: false })).toBeUndefined();
 });
 
@@ -120,24 +122,26 @@ test("a fused projection holds queries, keys and values one after the other", ()
   expect(splitFused(all, H).map((t) => values(t))).toEqual(parts);
 });
 
-test("attention without dropout and its written-out form with dropout agree where nothing is dropped", () => {
-  const shape = [1, 2, 3, 4];
-  const heads = [1, 2, 3].map((s) =>
-    constant(
-      count(24).map((i) => Math.sin(i * s)),
-      f32(shape),
-    ),
-  ) as [Tensor, Tensor, Tensor];
-  const mask = attentionMask(3, { causal: true });
-  const seed = input("seed", u32([]));
-  const fused = values(attend(new Scope(), heads, { mask }));
-  const written = values(attend(new Scope(), heads, { mask, rate: 1e-9, noise: { seed } }), {
-    seed: exact(nd("u32", [], 3)),
-  });
-  fused.forEach((x, i) => {
-    expect(written[i]).toBeCloseTo(x, 8);
-  });
-});
+test.each([2, 1])(
+  "attention without dropout and its written-out form agree where nothing is dropped: %i key heads",
+  (G) => {
+    const heads = [2, G, G].map((H, s) =>
+      constant(
+        count(H * 12).map((i) => Math.sin(i * (s + 1))),
+        f32([1, H, 3, 4]),
+      ),
+    ) as [Tensor, Tensor, Tensor];
+    const mask = attentionMask(3, { causal: true });
+    const seed = input("seed", u32([]));
+    const fused = values(attend(new Scope(), heads, { mask }));
+    const written = values(attend(new Scope(), heads, { mask, rate: 1e-9, noise: { seed } }), {
+      seed: exact(nd("u32", [], 3)),
+    });
+    fused.forEach((x, i) => {
+      expect(written[i]).toBeCloseTo(x, 8);
+    });
+  },
+);
 
 test("dropout draws anew in each place and with each seed, and keeps the mean", () => {
   const seed = input("seed", u32([]));

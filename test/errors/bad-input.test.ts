@@ -171,7 +171,7 @@ test("models that are not there, cut short, foreign, or do not fit", async () =>
   const config = JSON.parse(readFileSync(join(other, "config.json"), "utf8"));
   writeFileSync(join(other, "config.json"), JSON.stringify({ ...config, vocab_size: 12 }));
   writeFileSync(join(labelled, "config.json"), JSON.stringify({ ...config, id2label: { 0: "cat", 1: "dog" } }));
-  writeFileSync(join(copy("unknown"), "config.json"), JSON.stringify({ ...config, model_type: "t5" }));
+  writeFileSync(join(copy("unknown"), "config.json"), JSON.stringify({ ...config, model_type: "bloom" }));
   const said: string[] = [];
   for (const base of ["@none", "@cut", "@foreign", "@other", "@unknown"])
     said.push(await refused(`adapt @good.jsonl --base ${base} --out @refused`));
@@ -193,8 +193,8 @@ test("models that are not there, cut short, foreign, or do not fit", async () =>
       at other
       help: use the tokeniser that the model was trained with
 
-    plinth: config.json: model_type "t5" is not one plinth has
-      help: supported: gpt2, bert
+    plinth: config.json: model_type "bloom" is not one plinth has
+      help: supported: gpt2, llama, mistral, qwen2, qwen3, smollm3, bert, roberta, xlm-roberta, distilbert
 
     plinth: there is nothing to classify
       help: give a text, or --data with a file

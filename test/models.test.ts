@@ -1,6 +1,6 @@
 /** The model table: what holds for every preset of every family. */
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -221,11 +221,10 @@ test("the graph of every preset is the one it was: a change here needs a reason"
 
 test("a size dial gives the parameters it was asked for, and says what it chose", () => {
   for (const family of Object.values(families) as AnyFamily[])
-    for (const family of [families.gpt, families.llama, families.bert] as AnyFamily[])
-      for (const wanted of [3e5, 1e6, 5e6, 2e7, 1e8, 1e9]) {
-        const config = family.derive({ size: wanted, vocabSize: 8192, contextLength: 256 });
-        expect(Math.abs(parameterCount(family, config) / wanted - 1)).toBeLessThan(0.1);
-      }
+    for (const wanted of [3e5, 1e6, 5e6, 2e7, 1e8, 1e9]) {
+      const config = family.derive({ size: wanted, vocabSize: 8192, contextLength: 256 });
+      expect(Math.abs(parameterCount(family, config) / wanted - 1)).toBeLessThan(0.1);
+    }
   const { gpt } = families;
   expect(describeModel(gpt, gpt.derive({ size: 3e6, vocabSize: 8192, contextLength: 256 }))).toMatchInlineSnapshot(`
     "parameters         2956992

@@ -100,3 +100,20 @@ test("labels that occur once are learnt from, and what was moved or cut is told"
   const { labels } = JSON.parse(await readFile(join(folder(), "rare", "results.json"), "utf8"));
   expect(labels).toHaveLength(22);
 });
+
+test.each([
+  ["a GPT that GPT-2's layout cannot say", "gpt", { positions: "rotary", norm: "rmsNorm" }, "last"],
+  ["a Llama that no public layout can say", "llama", { window: 8, mlpBias: true, keyValueHeads: 1 }, "mean"],
+  ["a RoBERTa with its own head", "bert", { layout: "roberta", tokenTypes: 1 }, "cls"],
+  ["a DistilBERT with its own head", "bert", { layout: "distilbert", tokenTypes: 0 }, "cls"],
+] as const)("a classifier on %s is written and opened again", async (_, family, shape, pooling) => {
+  const [plain, tuned] = [join(folder(), "plain"), join(folder(), "tuned")];
+  const sizes = { vocabSize: 260, contextLength: 32, model: { layers: 1, heads: 2, hiddenSize: 32, ...shape } };
+  const more = { allow: ["leakage"], replace: true, batchSize: 4 };
+  await all(pretrain({ data: [data], out: plain, family, ...sizes, ...more, steps: 4 }));
+  await all(adapt({ data: [data], base: plain, out: tuned, ...more, steps: 60, learningRate: 1e-2, pooling }));
+  const said = await all(predict({ data: [data], model: tuned }));
+  const right = said.filter((one, i) => one.labels[0]!.label === things(40)[i]!.label);
+  // chance gives 40 of 80, with a deviation below 5
+  expect(right.length).toBeGreaterThan(60);
+});

@@ -80,7 +80,7 @@ async function mergeInto(session: Session, o: ResolvedAdapt, c: Classifying): Pr
     classes: c.classes,
     ...(o.pooling && { pooling: o.pooling }),
   });
-  const options = { head: headNames, rank: o.rank, alpha: o.alpha };
+  const options = { head: headNames(c.base.family, c.base.config, o), rank: o.rank, alpha: o.alpha };
   const adaptation = methods[o.method].adaptation([outputs.logits], options);
   for (const [name, value] of merge(c.approach.weights, adaptation, state)) await session.write(name, value);
   const plain = { outputs: { logits: outputs.logits }, next: {} };

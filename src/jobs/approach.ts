@@ -90,7 +90,8 @@ const sizes = (o: ApproachOptions) => ({
 function build({ family, config }: Model, o: ApproachOptions, length: number): Graph {
   const task = textClassification(family, config, { p: new Scope(), ...sizes(o), length });
   const { sum, count } = task.objective;
-  const adaptation = methods[o.method].adaptation([sum], { head: headNames, rank: o.rank, alpha: o.alpha });
+  const head = headNames(family, config, o);
+  const adaptation = methods[o.method].adaptation([sum], { head, rank: o.rank, alpha: o.alpha });
   const adapted = splitLowRank(adapt([sum, count, ...Object.values(task.outputs)], adaptation));
   const cut = o.method === "head" ? frontier(adapted) : { roots: adapted, features: { outputs: {}, next: {} } };
   const [total, examples, ...outputs] = cut.roots as [Tensor, Tensor, ...Tensor[]];

@@ -33,7 +33,8 @@ export async function classifying(o: ResolvedAdapt, given?: Labelled): Promise<C
   const labelled = given ?? (await readLabelled(base, o));
   const classes = labelled.labels.length;
   const built = approach(base, { ...o, classes, rule: ruleOf(o) });
-  const body = built.weights.filter((t) => !(headNames as readonly string[]).includes(nameOf(t)));
+  const head = headNames(base.family, base.config, o);
+  const body = built.weights.filter((t) => !head.includes(nameOf(t)));
   const pretrained = await base.weights(body);
   const state = (arm: "adapted" | "scratch", seed: number): Map<string, Nd> =>
     new Map([...initialise([...built.weights, ...built.leaves], seed), ...(arm === "adapted" ? pretrained : [])]);

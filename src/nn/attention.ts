@@ -87,7 +87,9 @@ export function attend(
   const attended = () => {
     if (cache) return cache.attend(p.path, [q, k, v], { mask, scale, window, bias });
     if (noise && rate > 0)
-      return dropout(p, scores(q, repeatHeads(k, H), { mask, scale }).softmax(), { rate, noise }).matmul(repeatHeads(v, H));
+      return dropout(p, scores(q, repeatHeads(k, H), { mask, scale }).softmax(), { rate, noise }).matmul(
+        repeatHeads(v, H),
+      );
     return attention(q, k, v, mask ?? scalar(0), { scale })[0];
   };
   return attended()

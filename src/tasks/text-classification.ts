@@ -21,8 +21,19 @@ export interface TextClassification {
   readonly outputs: Readonly<Record<"logits" | "probabilities" | "losses" | "features", Tensor>>;
 }
 
+const partsOf = <C extends ModelSizes>(family: Family<C>, config: C): readonly string[] =>
+  family.classifierParts?.(config) ?? ["classifier"];
+
 /** The head's parameters, as public checkpoints of classifiers name them. */
-export const headNames = ["classifier.weight", "classifier.bias"] as const;
+export function headNames<C extends ModelSizes>(
+  family: Family<C>,
+  config: C,
+  { pooling }: { pooling?: Pooling | undefined },
+): string[] {
+  const parts = partsOf(family, config);
+  const own = (pooling ?? family.poolings[0]) === "cls" ? parts : parts.slice(-1);
+  return own.flatMap((part) => [`${part}.weight`, `${part}.bias`]);
+}
 
 /** A family's body with a linear head. Fed: ids and segments i32 [B T], labels i32 [B], weights f32 [B]. */
 export function textClassification<C extends ModelSizes>(
@@ -36,13 +47,9 @@ export function textClassification<C extends ModelSizes>(
   const dropout = training ? { seed: input("seed", u32([])) } : undefined;
   const hidden = read(family, config, { p, ...x, dropout });
   const features = family.pooled(p, hidden, { segments: x.segments, pooling }, config);
-  return classified(p, features, classes);
-}
-
-/** The head alone, on features f32 [B D] that a frozen body gave. */
-function classified(p: Scope, features: Tensor, classes: number): TextClassification {
-  const [batch] = features.dims("B D");
-  const logits = linear(p.at("classifier"), features, classes, { init: normal(0.02) });
+  const logits = linear(p.at(partsOf(family, config).at(-1)!), features, classes, {
+    init: normal(0.02),
+  });
   const [losses] = crossEntropy(logits, input("labels", i32([batch])));
   const weights = input("weights", f32([batch]));
   return {

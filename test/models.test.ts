@@ -207,14 +207,14 @@ test("the graph of every preset is the one it was: a change here needs a reason"
       "bert-4m ca0bdf25850f",
       "minilm c0fd7a8e901c",
       "bert-base a835db5e761f",
+      "roberta-base 60c22903ff36",
+      "distilbert a9ad084be1af",
       "t5-1m 998705cfeb58",
       "t5-4m 546bb491e0b9",
       "t5-small 3603e956deea",
       "t5-base fa6c85166e02",
       "flan-t5-small 42015b3bd0d0",
       "flan-t5-base ded9ab8f4062",
-      "roberta-base 60c22903ff36",
-      "distilbert a9ad084be1af",
     ]
   `);
 });

@@ -89,9 +89,10 @@ function body(p: Scope, x: LanguageInputs, c: LlamaConfig): Tensor {
   const near = c.window ? nn.attentionMask(T, { causal: true, window: c.window, segments: x.segments }) : whole;
   let h = tokens(p, c).gather(x.ids);
   for (let i = 0; i < c.layers; i++) {
-    const mask = i < c.windowFrom ? whole : near;
+    const window = i < c.windowFrom ? undefined : c.window;
+    const mask = window ? near : whole;
     const placed = !c.unplacedEvery || (i + 1) % c.unplacedEvery > 0;
-    h = layer(p.at(`model.layers.${i}`), h, { x, mask, placed }, c);
+    h = layer(p.at(`model.layers.${i}`), h, { x, mask, window, placed }, c);
   }
   return nn.rmsNorm(p.at("model.norm"), h, c.epsilon);
 }
@@ -104,6 +105,8 @@ const outputs = table("lm_head.weight");
 interface Context {
   readonly x: LanguageInputs;
   readonly mask: Tensor | undefined;
+  /** How many positions a token sees, its own included: what the mask says. */
+  readonly window: number | undefined;
   /** Whether the layer knows positions. */
   readonly placed: boolean;
 }
@@ -113,7 +116,7 @@ function layer(p: Scope, h: Tensor, context: Context, c: LlamaConfig): Tensor {
   return h.add(mlp(p.at("mlp"), nn.rmsNorm(p.at("post_attention_layernorm"), h, c.epsilon), c));
 }
 
-function attention(p: Scope, h: Tensor, { x, mask, placed }: Context, c: LlamaConfig): Tensor {
+function attention(p: Scope, h: Tensor, { x, mask, window, placed }: Context, c: LlamaConfig): Tensor {
   const [B, T] = x.ids.dims("B T");
   const init = nn.normal(c.initialDeviation);
   const where = x.positions ?? nn.rowPositions(B, T);
@@ -128,7 +131,8 @@ function attention(p: Scope, h: Tensor, { x, mask, placed }: Context, c: LlamaCo
   };
   const shared = c.keyValueHeads ?? c.heads;
   const heads = [turned("q", c.heads), turned("k", shared), split("v", shared)] as const;
-  const y = nn.attend(p, heads, { mask, rate: c.attentionDropout, noise: x.dropout });
+  const o = { mask, window, cache: x.cache };
+  const y = nn.attend(p, heads, { ...o, rate: c.attentionDropout, noise: x.dropout });
   return project(p.at("o_proj"), y, c.attentionBias === "all", c);
 }
 

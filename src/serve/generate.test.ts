@@ -10,7 +10,7 @@ import { type GenerateOptions, generate, generateAll, text } from "./generate.js
 import { bucketOf } from "./rows.js";
 import { sample } from "./sample.js";
 
-const { gpt, bert, t5 } = families;
+const { gpt, bert, llama, t5 } = families;
 const config = gptConfig.parse({
   vocabSize: 13,
   contextLength: 24,
@@ -46,6 +46,10 @@ const small = { vocabSize: 13, contextLength: 96, layers: 2, heads: 2, hiddenSiz
 const kinds: Record<string, { family: AnyFamily; model: ModelSizes; source?: number[] }> = {
   gpt: { family: gpt, model: gptConfig.parse(small) },
   "gpt with rotary positions": { family: gpt, model: gptConfig.parse({ ...small, positions: "rotary" }) },
+  "llama with shared heads and a window": {
+    family: llama,
+    model: llama.config.parse({ ...small, keyValueHeads: 1, window: 24, windowFrom: 1, queryKeyNorm: true }),
+  },
   t5: { family: t5, model: t5.config.parse({ ...small, relativeDistance: 32 }), source: [3, 1, 4, 1, 5, 9, 2, 6] },
 };
 

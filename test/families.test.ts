@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { grad } from "../src/grad/index.js";
-import { f32, input, type Nd, nameOf, nd, params, Scope } from "../src/ir/index.js";
+import { f32, input, type Nd, nameOf, nd, PlinthError, params, Scope } from "../src/ir/index.js";
 import { familyOf, openModelFolder, openSafetensors } from "../src/models/index.js";
 import { crossEntropy } from "../src/ops/index.js";
 import { type Engine, engines } from "../src/runtime/index.js";
@@ -139,6 +139,28 @@ describe.each(decoders)("%s", (kind) => {
     expect(text.slice(prompt.length)).toEqual(continuation);
   });
 });
+
+test.each(kinds)(
+  "%s: nonsense under any key of config.json is a config that comes back, or an error that says so",
+  (kind) => {
+    const json = JSON.parse(readFileSync(join(fixtures, kind, "config.json"), "utf8")) as Record<string, unknown>;
+    const more = ["rope_scaling", "rope_parameters", "no_rope_layers", "layer_types", "plinth", "use_sliding_window"];
+    const nonsense = [null, 0, -1, 1.5, 1e9, "x", [], [1, 2], {}, { a: {} }, true, false, Number.NaN];
+    const cases = [...Object.keys(json), ...more].flatMap((key) =>
+      nonsense.map((value) => ({ ...json, [key]: value })),
+    );
+    for (const one of cases) {
+      try {
+        const family = familyOf(one);
+        const config = family.fromPublic(one);
+        expect(family.fromPublic(JSON.parse(JSON.stringify(family.toPublic(config))))).toEqual(config);
+      } catch (error) {
+        if (!(error instanceof PlinthError)) throw error;
+        expect(error.message).toMatch(/^config.json/);
+      }
+    }
+  },
+);
 
 test("a model_type that is not known is answered with those that are", () => {
   const types = kinds.map((kind) => {

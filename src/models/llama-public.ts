@@ -1,7 +1,7 @@
 /** The public files of Llama, Mistral, Qwen and SmolLM3: config.json and tensor names. */
 import type { PublicConfig } from "./family.js";
 import type { LlamaConfig, llamaConfig } from "./llama.js";
-import { optional, ownOptions, parsePublic, refuse, variant } from "./public.js";
+import { optional, ownOptions, parsePublic, refuse, unsupported, variant } from "./public.js";
 import { rotaryFromPublic, rotaryToPublic } from "./rotary-scaling.js";
 
 /** What a model_type means where its config.json leaves a key out, and where it says nothing about it. */
@@ -76,31 +76,32 @@ const unlessUsual = (name: string, value: unknown, usual: unknown): Readonly<Rec
 function unplaced(json: PublicConfig, kind: Kind): Readonly<Record<string, unknown>> {
   if (!kind.unplacedEvery) return {};
   refuse(json, "use_sliding_window", [undefined, false]);
-  const layers = Number(json["num_hidden_layers"]);
-  const placed = json["no_rope_layers"] as unknown[] | null | undefined;
-  const first = (placed?.findIndex((one) => !one) ?? -1) + 1;
-  const every = placed ? first : Number(json["no_rope_layer_interval"] ?? kind.unplacedEvery);
-  const regular = Array.from({ length: layers }, (_, i) => (every && (i + 1) % every === 0 ? 0 : 1));
-  if (placed) refuse({ no_rope_layers: placed.slice(0, layers).join() }, "no_rope_layers", [regular.join()]);
+  const placed = layerList(json, "no_rope_layers");
+  if (!placed) return { unplacedEvery: json["no_rope_layer_interval"] ?? kind.unplacedEvery };
+  const every = placed.findIndex((one) => !one) + 1;
+  if (every && placed.some((one, i) => Boolean(one) === ((i + 1) % every === 0)))
+    throw unsupported("no_rope_layers", placed, "each so many layers one that has no positions");
   return every ? { unplacedEvery: every } : {};
 }
 
 /** Which layers see a window only: all (Mistral), those from one on (Qwen), or none. */
 function windowed(json: PublicConfig, kind: Kind): Readonly<Record<string, unknown>> {
-  const qwen = kind.queryKeyNorm || kind.inputBias;
-  if (!qwen) {
-    if (!kind.window) return {};
-    const window = "sliding_window" in json ? json["sliding_window"] : kind.window;
-    return optional("window", window);
-  }
-  if (!json["use_sliding_window"]) return {};
-  const layers = Number(json["num_hidden_layers"]);
-  const types = json["layer_types"] as unknown[] | null | undefined;
-  const from = types ? types.indexOf("sliding_attention") : Number(json["max_window_layers"] ?? 28);
-  if (from < 0 || from >= layers) return {};
-  const regular = Array.from({ length: layers }, (_, i) => (i < from ? "full_attention" : "sliding_attention"));
-  if (types) refuse({ layer_types: types.join() }, "layer_types", [regular.join()]);
+  if (kind.window) return optional("window", "sliding_window" in json ? json["sliding_window"] : kind.window);
+  if (!(kind.queryKeyNorm || kind.inputBias) || !json["use_sliding_window"]) return {};
+  const types = layerList(json, "layer_types");
+  const from = types ? types.indexOf("sliding_attention") : (json["max_window_layers"] ?? 28);
+  if (types?.some((type, i) => type !== (from === -1 || i < Number(from) ? "full_attention" : "sliding_attention")))
+    throw unsupported("layer_types", types, "layers of full_attention, then layers of sliding_attention");
+  if (from === -1 || Number(from) >= Number(json["num_hidden_layers"])) return {};
   return { window: json["sliding_window"] ?? 4096, windowFrom: from };
+}
+
+/** What a list says of each layer, where there is one. */
+function layerList(json: PublicConfig, key: string): unknown[] | undefined {
+  const list = json[key] ?? undefined;
+  if (list === undefined) return undefined;
+  if (!Array.isArray(list)) throw unsupported(key, list, "a list of what each layer is");
+  return list.slice(0, Number(json["num_hidden_layers"]));
 }
 
 /** The public model_type whose layout can say all that a config says; `plinth-llama` where none can. */

@@ -178,6 +178,8 @@ test("what a config asks for and this family does not have is refused", () => {
     { rope_scaling: { rope_type: "llama3", factor: 2, low_freq_factor: 4, high_freq_factor: 1 } },
     { rope_parameters: { full_attention: { rope_type: "default" } } },
     { partial_rotary_factor: 0.5 },
+    { model_type: "smollm3", no_rope_layers: 4 },
+    { plinth: "x" },
     {
       model_type: "qwen2",
       use_sliding_window: true,
@@ -193,7 +195,7 @@ test("what a config asks for and this family does not have is refused", () => {
     config.json: rope_type "longrope" is not supported
       help: supported: "default", "linear", "dynamic", "llama3", "yarn"
     config.json: rope_scaling "linear" is not supported
-      help: supported: an object with a rope_type
+      help: supported: an object
     config.json does not describe this model: ✖ Invalid input: expected number, received undefined
       → at rotaryScaling.factor
     config.json does not describe this model: ✖ highFrequencyFactor must be above lowFrequencyFactor
@@ -202,10 +204,14 @@ test("what a config asks for and this family does not have is refused", () => {
       help: supported: one rotation for all layers
     config.json: partial_rotary_factor 0.5 is not supported
       help: supported: 1
-    config.json: layer_types "sliding_attention,full_attention,full_attention,full_attention" is not supported
-      help: supported: "sliding_attention,sliding_attention,sliding_attention,sliding_attention"
-    config.json: no_rope_layers "0,1,1,0" is not supported
-      help: supported: "0,0,0,0"
+    config.json: no_rope_layers 4 is not supported
+      help: supported: a list of what each layer is
+    config.json: plinth "x" is not supported
+      help: supported: an object
+    config.json: layer_types ["sliding_attention","full_attention","full_attention","full_attention"] is not supported
+      help: supported: layers of full_attention, then layers of sliding_attention
+    config.json: no_rope_layers [0,1,1,0] is not supported
+      help: supported: each so many layers one that has no positions
     config.json does not describe this model: ✖ heads must be a multiple of keyValueHeads
       → at keyValueHeads
     config.json does not describe this model: ✖ rotary positions need heads of an even width

@@ -6,15 +6,19 @@ import type { PublicConfig } from "./family.js";
 /** Throws `config` when a key asks for something else than the values this family has. */
 export function refuse(json: PublicConfig, key: string, known: readonly unknown[]): void {
   const value = json[key] ?? undefined;
-  if (!known.includes(value))
-    throw fail(
-      "config",
-      `config.json: ${key} ${JSON.stringify(value)} is not supported`,
-      `supported: ${known
-        .filter((x) => x !== undefined)
-        .map((x) => JSON.stringify(x))
-        .join(", ")}`,
-    );
+  const said = known.filter((x) => x !== undefined).map((x) => JSON.stringify(x));
+  if (!known.includes(value)) throw unsupported(key, value, said.join(", "));
+}
+
+/** The error for a key whose value this family does not have; `known` says which it has. */
+export const unsupported = (key: string, value: unknown, known: string): Error =>
+  fail("config", `config.json: ${key} ${JSON.stringify(value)} is not supported`, `supported: ${known}`);
+
+/** An object in the file, empty where it is absent. Throws `config` where something else stands there. */
+export function recordIn(json: PublicConfig, key: string): PublicConfig {
+  const value = json[key] ?? {};
+  if (typeof value === "object" && !Array.isArray(value)) return value as PublicConfig;
+  throw unsupported(key, value, "an object");
 }
 
 /** `{ [name]: value }`, or nothing when the file leaves the key out or null. */
@@ -34,7 +38,7 @@ export const variant = "plinth";
 
 /** The options named, as the file has them under `plinth`. */
 export function ownOptions(json: PublicConfig, names: readonly string[]): Readonly<Record<string, unknown>> {
-  const all = (json[variant] ?? {}) as PublicConfig;
+  const all = recordIn(json, variant);
   return Object.fromEntries(names.filter((name) => name in all).map((name) => [name, all[name]]));
 }
 

@@ -1,9 +1,8 @@
 /** Scaling of rotary positions: as an option, and in the public files of both generations of transformers. */
 import { z } from "zod";
-import { fail } from "../ir/index.js";
 import type { RotaryScaling } from "../ops/index.js";
 import type { PublicConfig } from "./family.js";
-import { optional } from "./public.js";
+import { optional, recordIn, unsupported } from "./public.js";
 import { count } from "./transformer-options.js";
 
 const factor = z.number().min(1);
@@ -47,7 +46,7 @@ export interface Rotary {
  * Throws `config` for a kind of scaling that plinth does not have.
  */
 export function rotaryFromPublic(json: PublicConfig, { base: usual }: { base: number }): Rotary {
-  const all = { ...record(json, "rope_scaling"), ...record(json, "rope_parameters") };
+  const all = { ...recordIn(json, "rope_scaling"), ...recordIn(json, "rope_parameters") };
   const base = all["rope_theta"] ?? json["rope_theta"] ?? usual;
   const kind = all["rope_type"] ?? all["type"] ?? "default";
   const nested = Object.keys(all).find((key) => typeof all[key] === "object" && !Array.isArray(all[key]) && all[key]);
@@ -89,15 +88,6 @@ function yarnFromPublic(all: PublicConfig): Record<string, unknown> {
     ...optional("truncate", all["truncate"]),
   };
 }
-
-function record(json: PublicConfig, key: string): PublicConfig {
-  const value = json[key] ?? {};
-  if (typeof value === "object" && !Array.isArray(value)) return value as PublicConfig;
-  throw unsupported(key, value, "an object with a rope_type");
-}
-
-const unsupported = (key: string, value: unknown, known: string): Error =>
-  fail("config", `config.json: ${key} ${JSON.stringify(value)} is not supported`, `supported: ${known}`);
 
 /** To the keys that both generations of transformers read. */
 export function rotaryToPublic(base: number, scaling: RotaryScaling | undefined): PublicConfig {

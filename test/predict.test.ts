@@ -1,8 +1,10 @@
 /** Using a trained classifier: what it reads of every text, in order, and what it says of held-out ones. */
-import { readFile, writeFile } from "node:fs/promises";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { adapt, evaluate, predict, pretrain } from "../src/index.js";
+import { type Nd, nd, type Type } from "../src/ir/index.js";
+import { openModelFolder, writeModelFolder } from "../src/models/index.js";
 import { temporary } from "./temporary.js";
 
 const folder = temporary("plinth-predict-");
@@ -106,7 +108,7 @@ test.each([
   ["a Llama that no public layout can say", "llama", { window: 8, mlpBias: true, keyValueHeads: 1 }, "mean"],
   ["a RoBERTa with its own head", "bert", { layout: "roberta", tokenTypes: 1 }, "cls"],
   ["a DistilBERT with its own head", "bert", { layout: "distilbert", tokenTypes: 0 }, "cls"],
-] as const)("a classifier on %s is written and opened again", async (_, family, shape, pooling) => {
+] as const)("a classifier on %s is written and opened again", async (_name, family, shape, pooling) => {
   const [plain, tuned] = [join(folder(), "plain"), join(folder(), "tuned")];
   const sizes = { vocabSize: 260, contextLength: 32, model: { layers: 1, heads: 2, hiddenSize: 32, ...shape } };
   const more = { allow: ["leakage"], replace: true, batchSize: 4 };
@@ -116,4 +118,30 @@ test.each([
   const right = said.filter((one, i) => one.labels[0]!.label === things(40)[i]!.label);
   // chance gives 40 of 80, with a deviation below 5
   expect(right.length).toBeGreaterThan(60);
+  if (pooling !== "cls") return;
+  // as another program leaves it
+  const path = join(tuned, "model", "config.json");
+  const { plinth: _, ...json } = JSON.parse(await readFile(path, "utf8"));
+  await writeFile(path, JSON.stringify(json));
+  expect(await all(predict({ data: [data], model: tuned }))).toEqual(said);
+});
+
+test("a body is adapted whatever heads its public folder holds beside it", async () => {
+  const [from, to] = [join(base, "model"), join(folder(), "with-pooler")];
+  await cp(from, to, { recursive: true });
+  await using given = await openModelFolder(from);
+  const pooler = { "bert.pooler.dense.weight": nd("f32", [32, 32], 0.1), "bert.pooler.dense.bias": nd("f32", [32], 0) };
+  const more = { ...pooler, "cls.seq_relationship.weight": nd("f32", [2, 32], 0) } as Record<string, Nd>;
+  const stored = new Map(
+    [...given.tensors].map(([name, { shape }]): [string, Type] => [name, { dtype: "f32", shape }]),
+  );
+  await writeModelFolder(to, {
+    config: given.config,
+    types: new Map([...stored, ...Object.entries(more)]),
+    value: (name) => more[name] ?? given.read(name),
+  });
+  const events = await all(
+    adapt({ data: [data], base: to, out: join(folder(), "pooled"), allow: ["leakage"], steps: 1 }),
+  );
+  expect(events.at(-1)).toMatchObject({ type: "stopped", step: 1 });
 });

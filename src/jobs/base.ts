@@ -3,8 +3,16 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadTokenizer, type Tokenizer } from "../data/index.js";
-import { fail, type Nd, nameOf, type Tensor } from "../ir/index.js";
-import { familyOf, loadWeights, openModelFolder, type PublicConfig, parametersOf } from "../models/index.js";
+import { f32, fail, i32, input, type Nd, nameOf, params, Scope, type Tensor } from "../ir/index.js";
+import {
+  type AnyFamily,
+  familyOf,
+  loadWeights,
+  type ModelSizes,
+  openModelFolder,
+  type PublicConfig,
+  parametersOf,
+} from "../models/index.js";
 import type { Model } from "./language-model.js";
 
 export interface Base extends Model {
@@ -56,14 +64,21 @@ export async function openBase(given: string): Promise<Base> {
     async weights(wanted) {
       await using again = await openModelFolder(path);
       const types = new Map(wanted.map((t) => [nameOf(t), t.type]));
-      const known = new Set([...parametersOf(family, config).map(nameOf), ...types.keys()]);
+      const known = new Set([...parametersOf(family, config), ...poolers(family, config), ...wanted].map(nameOf));
       return await loadWeights(again, types, {
         rename: (name) => {
           const graph = family.fromPublicName(name, config) ?? (types.has(name) ? name : undefined);
-          // a body may be read without the language-model head that its folder holds
+          // a body may be read without the language-model head and the pooler that its folder holds
           return graph !== undefined && known.has(graph) && !types.has(graph) ? undefined : graph;
         },
       });
     },
   };
+}
+
+/** Parameters that the family's ways of pooling have. */
+function poolers(family: AnyFamily, config: ModelSizes): Tensor[] {
+  const hidden = input("hidden", f32([1, 1, config.hiddenSize]));
+  const segments = input("segments", i32([1, 1]));
+  return params(family.poolings.map((pooling) => family.pooled(new Scope(), hidden, { segments, pooling }, config)));
 }

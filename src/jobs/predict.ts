@@ -67,7 +67,9 @@ export async function openClassifier(o: {
       `${o.model} is no classifier: its config.json has no labels`,
       "adapt it first: npx plinth adapt --help",
     );
-  const { pooling, contextLength } = (base.json["plinth"] ?? {}) as { pooling?: Pooling; contextLength?: number };
+  const said = (base.json["plinth"] ?? {}) as { pooling?: Pooling; contextLength?: number };
+  // a classifier of another program's reads the first token, where its family can
+  const pooling = said.pooling ?? base.family.poolings.find((one) => one === "cls");
   const programs = new Map<string, Program>();
   const build = (batch: number, length: number) =>
     textClassification(base.family, base.config, {
@@ -84,7 +86,7 @@ export async function openClassifier(o: {
     base,
     labels,
     session,
-    contextLength: Math.min(contextLength ?? base.config.contextLength, base.config.contextLength),
+    contextLength: Math.min(said.contextLength ?? base.config.contextLength, base.config.contextLength),
     program(batch, length) {
       const key = `${batch} ${length}`;
       const known = programs.get(key);

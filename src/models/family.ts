@@ -115,5 +115,6 @@ export const parameterCount = <C extends ModelSizes>(family: Family<C>, config: 
 /** A config as lines of `name value`, with its number of parameters: what the size dial prints. */
 export function describe<C extends ModelSizes>(family: Family<C>, config: C): string {
   const rows = Object.entries({ parameters: parameterCount(family, config), ...config });
-  return rows.map(([name, value]) => `${name.padEnd(18)} ${value}`).join("\n");
+  const text = (value: unknown) => (typeof value === "object" ? JSON.stringify(value) : String(value));
+  return rows.map(([name, value]) => `${name.padEnd(18)} ${text(value)}`).join("\n");
 }

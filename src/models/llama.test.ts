@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { evaluate, exact, i32, input, nameOf, nd, params, print, Scope } from "../ir/index.js";
 import { initialise } from "../nn/index.js";
-import { families, familyOf, parameterCount, parametersOf } from "./index.js";
+import { describe, families, familyOf, parameterCount, parametersOf } from "./index.js";
 
 const { llama } = families;
 const tiny = { vocabSize: 7, contextLength: 16, layers: 4, heads: 2, hiddenSize: 8 };
@@ -145,6 +145,12 @@ test("a config is written as the model_type that can say it, and as plinth's own
     ...["llama", "llama", "mistral", "qwen2", "qwen3", "smollm3"],
     ...["plinth-llama", "plinth-llama", "plinth-llama", "plinth-llama"],
   ]);
+});
+
+test("a config is shown with the scaling of its positions", () => {
+  expect(describe(llama, llama.presets["llama-3.2-1b"])).toContain(
+    'rotaryScaling      {"kind":"llama3","factor":32,"originalContextLength":8192',
+  );
 });
 
 test("a file that leaves keys out means what transformers takes for granted", () => {

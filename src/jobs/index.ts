@@ -3,6 +3,8 @@ export { adapt } from "./adapt.js";
 export { adaptLanguage } from "./adapt-language.js";
 export { type AdaptLanguageOptions, adaptLanguageOptions } from "./adapt-language-options.js";
 export { type AdaptOptions, adaptOptions } from "./adapt-options.js";
+export { type AdaptPairsResult, adaptPairs } from "./adapt-pairs.js";
+export { type AdaptPairsOptions, adaptPairsOptions } from "./adapt-pairs-options.js";
 export type { AdaptResult } from "./adapted.js";
 export type { AdaptLanguageResult } from "./adapted-language.js";
 export { compareOptions, compareRuns } from "./compare.js";

@@ -4,6 +4,7 @@ import { fail } from "../ir/index.js";
 import { type ResumeCheck, type RunRecord, readRun, verifyResume } from "../train/index.js";
 import { adaptOptionsOf, planAdapt } from "./adapt.js";
 import { adaptLanguageOptionsOf, planAdaptLanguage } from "./adapt-language.js";
+import { adaptPairsOptionsOf, planAdaptPairs } from "./adapt-pairs.js";
 import { optionsOf } from "./options.js";
 import type { Planned } from "./planned.js";
 import { planPretrain, pretrainOptionsOf } from "./pretrain.js";
@@ -27,6 +28,8 @@ const plans: Readonly<Record<string, Plan>> = {
   "adapt text-classification": ({ config }, folder) => planAdapt(adaptOptionsOf(config, folder)),
   pretrain: ({ config }, folder) => planPretrain(pretrainOptionsOf(config, folder)),
   "adapt language-modelling": ({ config }, folder) => planAdaptLanguage(adaptLanguageOptionsOf(config, folder)),
+  "adapt sentence-pairs": ({ config }, folder) => planAdaptPairs(adaptPairsOptionsOf(config, folder)),
+  "adapt sequence-to-sequence": ({ config }, folder) => planAdaptPairs(adaptPairsOptionsOf(config, folder)),
 };
 
 /**

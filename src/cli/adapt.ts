@@ -5,10 +5,13 @@ import { z } from "zod";
 import { compare, efficiency, factTables, renderTable, summary, writeReport } from "../evaluate/index.js";
 import {
   type AdaptLanguageResult,
+  type AdaptPairsResult,
   type AdaptResult,
   adaptLanguage,
   adaptLanguageOptions,
   adaptOptions,
+  adaptPairs,
+  adaptPairsOptions,
   type ControlEvent,
   control,
   controlOptions,
@@ -19,6 +22,7 @@ import { machinePeak } from "./machine-peak.js";
 import { follow } from "./terminal.js";
 
 const common = z.object({
+  ...adaptPairsOptions.omit({ task: true }).shape,
   ...adaptLanguageOptions.shape,
   ...controlOptions.shape,
   // each task has a default of its own, and gives way to --steps
@@ -26,12 +30,12 @@ const common = z.object({
     .number()
     .positive()
     .optional()
-    .describe("passes over the data; 12 of labelled texts and 3 of text if absent"),
+    .describe("passes over the data; 12 of labelled texts, 3 of text and of pairs if absent"),
   saveEvery: z
     .int()
     .min(0)
     .optional()
-    .describe("steps between checkpoints; if absent, only at the end for labelled texts, a tenth of the run for text"),
+    .describe("steps between checkpoints; if absent, a tenth of the run for text, else only at the end"),
 });
 type Options = z.output<typeof common>;
 type Run = (given: Options, context: Context) => Promise<undefined>;
@@ -40,13 +44,17 @@ const tasks = {
   "text-classification": (given, context) =>
     given.control ? runControl(taken(controlOptions, given), context) : runAdapt(taken(adaptOptions, given), context),
   "language-modelling": (given, context) => runLanguage(taken(adaptLanguageOptions, given), context),
+  "sentence-pairs": (given, context) => runPairs("sentence-pairs", given, context),
+  "text-to-text": (given, context) => runPairs("text-to-text", given, context),
 } satisfies Record<string, Run>;
 
 const options = common.extend({
   task: z
     .enum(Object.keys(tasks) as [keyof typeof tasks])
     .default("text-classification")
-    .describe("what to learn: labels of texts, or to go on with language modelling on your text"),
+    .describe(
+      "what to learn: labels of texts, to go on with language modelling on your text, near vectors for texts that belong together, or to write one text from another",
+    ),
 });
 
 export const adapt = command({
@@ -61,6 +69,10 @@ export const adapt = command({
     {
       line: "npx plinth adapt --task language-modelling notes.txt --base runs/first --method lora --out runs/notes",
       why: "go on with language modelling on your own text",
+    },
+    {
+      line: "npx plinth adapt --task sentence-pairs --data pairs.csv --first question --second answer --base runs/bert",
+      why: "vectors that find the answer to a question",
     },
     {
       line: "npx plinth adapt --data my.csv --control --sizes 32 128 512 --out runs/proof",
@@ -85,9 +97,27 @@ async function runLanguage(o: z.output<typeof adaptLanguageOptions>, context: Co
   if (!stopped || stopped.reason === "interrupted") return;
   const result = await resultOf<AdaptLanguageResult>(o.out);
   context.emit(result);
-  const { before, after } = result;
+  context.print(`on held-out text: ${changes(result)}`);
+  context.print(`the model is in ${join(o.out, "model")}`);
+}
+
+/** What a run changed: `loss 3.1 before, 2.2 now; …`. */
+function changes({ before, after }: Pick<AdaptLanguageResult, "before" | "after">): string {
   const change = (name: string) => `${name} ${before[name]!.toPrecision(4)} before, ${after[name]!.toPrecision(4)} now`;
-  context.print(`on held-out text: ${Object.keys(after).map(change).join("; ")}`);
+  return Object.keys(after).map(change).join("; ");
+}
+
+async function runPairs(task: AdaptPairsResult["task"], given: Options, context: Context): Promise<undefined> {
+  const o = { ...taken(adaptPairsOptions, given), task };
+  const signal = context.interruptible();
+  const peakGigaflops = await machinePeak(o.engine, o.threads);
+  const events = adaptPairs(o, { signal, note: context.note, peakGigaflops });
+  const unit = task === "sentence-pairs" ? { unit: "pairs" } : {};
+  const stopped = await follow(events, context, { label: "adapting", ...unit, peakGigaflops });
+  if (!stopped || stopped.reason === "interrupted") return;
+  const result = await resultOf<AdaptPairsResult>(o.out);
+  context.emit(result);
+  context.print(`on ${result.pairs.validation} held-out pairs: ${changes(result)}`);
   context.print(`the model is in ${join(o.out, "model")}`);
 }
 

@@ -5,7 +5,7 @@ export const commands = {
     load: async () => (await import("./quickstart.js")).quickstart,
   },
   pretrain: {
-    summary: "pre-train a GPT or a BERT on text",
+    summary: "pre-train a GPT, a BERT or a T5 on text",
     load: async () => (await import("./pretrain.js")).pretrain,
   },
   adapt: {

@@ -2,6 +2,7 @@
 export type { Batch, Batches, CorpusBatches } from "./batch.js";
 export { causalBatches } from "./causal.js";
 export { classificationBatches, type Example, encodeExamples } from "./classification.js";
+export { column } from "./columns.js";
 export {
   type DoctorOptions,
   type DoctorReport,

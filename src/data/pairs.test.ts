@@ -98,7 +98,7 @@ test("what cannot be read is refused with its place; what is too long is told, d
   `);
   expect(await refusal(table, { contextLength: 10 })).toMatchInlineSnapshot(`
     "PlinthError: 2 examples are longer than 9 tokens (the longest has 14): pairs.csv:4, pairs.csv:6
-      help: set overflow to "truncate", "split" or "drop", or use a longer contextLength"
+      help: set overflow to "truncate" or "drop", or use a longer contextLength"
   `);
   const dropped = await encodePairs(table, { ...o, contextLength: 10, overflow: "drop" });
   expect(dropped.pairs.length + dropped.overflow.examples).toBe(5);

@@ -43,7 +43,7 @@ export async function encodePairs(
     });
   if (!read.length) throw fail("data", "there are no pairs", "give a table with a row for each");
   const { before, after } = frameOf(o.tokenizer);
-  const count = overflow(o.overflow ?? "error", o.contextLength - before.length - after.length);
+  const count = overflow(o.overflow ?? "error", o.contextLength - before.length - after.length, ["truncate", "drop"]);
   const encoded = await o.tokenizer.encodeBatch(read.flatMap(({ texts }) => texts));
   const pairs = read.flatMap(({ id }, i): Pair[] => {
     const [first, second] = [2 * i, 2 * i + 1].map((at) => count.take(id, encoded[at]!)[0]);

@@ -6,20 +6,20 @@ const count = z.int().positive();
 const rate = z.number().positive();
 
 /** What is learnt from a pair. */
-export const pairTasks = ["sentence-pairs", "sequence-to-sequence"] as const;
+export const pairTasks = ["sentence-pairs", "text-to-text"] as const;
 export type PairTask = (typeof pairTasks)[number];
 
 /** What `adaptPairs` takes. */
 export const adaptPairsOptions = z.object({
   task: z
     .enum(pairTasks)
-    .describe("sentence-pairs: texts that belong together get near vectors; sequence-to-sequence: to write the second"),
+    .describe("sentence-pairs: texts that belong together get near vectors; text-to-text: to write the second"),
   data: z.array(z.string()).min(1).describe("pairs: files with two columns of text"),
   base: z.string().default("plinth-tiny-en").describe("the model to start from: a model folder or a finished run"),
   out: z.string().default("runs/adapt").describe("the run folder to write"),
   method: z.enum(["full"]).default("full").describe("full: every weight learns"),
   validation: z.array(z.string()).optional().describe("pairs to measure on; a share of the data if absent"),
-  heldOutShare: z.number().gt(0).lt(0.4).default(0.1).describe("share of the pairs set apart to measure on"),
+  heldOutShare: z.number().gt(0).lt(0.4).default(0.15).describe("share of the pairs set apart to measure on"),
   first: z.string().optional().describe("column of the first text; anchor for sentence pairs, else source, if absent"),
   second: z.string().optional().describe("column of the second; positive for sentence pairs, else target, if absent"),
   pooling: z

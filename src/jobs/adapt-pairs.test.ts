@@ -71,6 +71,16 @@ test("t5 learns to write what was cut out; its folder is a whole model, and is s
   expect(await verifyRun({ run: at("t5"), steps: 4 })).toMatchObject({ kind: "pretrain", same: true });
 });
 
+test("a t5 that starts with another token than its tokeniser pads with is refused", async () => {
+  const o = pre("t5");
+  await expect(
+    run(pretrain({ ...o, out: at("start"), model: { ...o.model, start: 5 } })),
+  ).rejects.toThrowErrorMatchingInlineSnapshot(`
+    [PlinthError: the tokeniser pads with id 0 and ends with 1, the model starts with 5 and ends with 1
+      help: set the model's start to 0 and its end to 1]
+  `);
+});
+
 test.each(["full", "lora"] as const)(
   "going on with a t5 by %s lowers its loss, and keeps its answers",
   async (method) => {
@@ -99,14 +109,14 @@ describe.each(["gpt", "bert", "t5"] as const)("a %s and pairs of sentences", (ba
 });
 
 test("a t5 learns to write answers, and a gpt is told that it cannot", async () => {
-  const o = pairs("sequence-to-sequence", "t5");
+  const o = pairs("text-to-text", "t5");
   await run(adaptPairs(o));
-  const { before, after } = results("t5-sequence-to-sequence");
+  const { before, after } = results("t5-text-to-text");
   expect(after["loss"]).toBeLessThan(before["loss"]! - 0.5);
   const base = await openBase(o.out!);
   const wanted = parametersOf(base.family, base.config);
   expect((await base.weights(wanted)).size).toBe(wanted.length);
-  await expect(run(adaptPairs(pairs("sequence-to-sequence", "gpt")))).rejects.toThrowErrorMatchingInlineSnapshot(`
+  await expect(run(adaptPairs(pairs("text-to-text", "gpt")))).rejects.toThrowErrorMatchingInlineSnapshot(`
     [PlinthError: a gpt model has no encoder that a decoder writes from
       help: start from a t5 model]
   `);
@@ -119,16 +129,17 @@ test("what cannot be learnt from is refused before a step is made", async () => 
       (error: Error) => String(error).replaceAll(folder(), ""),
     );
   expect(await refusal({ first: "questions" })).toMatchInlineSnapshot(`
-    "PlinthError: no pairs are left for validation
-      help: give more pairs, or name --validation"
+    "PlinthError: there is no column "questions"
+      at /pairs.csv:2
+      help: the columns are question, answer; did you mean "question"?"
   `);
   expect(await refusal({ contextLength: 4096 })).toMatchInlineSnapshot(`
     "PlinthError: texts of 4096 tokens, in a model of 32
       help: use at most 32"
   `);
   expect(await refusal({ contextLength: 6 })).toMatchInlineSnapshot(`
-    "PlinthError: 390 examples are longer than 4 tokens (the longest has 7): /pairs.csv:2, /pairs.csv:3, /pairs.csv:4
-      help: set overflow to "truncate", "split" or "drop", or use a longer contextLength"
+    "PlinthError: 205 examples are longer than 4 tokens (the longest has 7): /pairs.csv:2, /pairs.csv:3, /pairs.csv:4
+      help: set overflow to "truncate" or "drop", or use a longer contextLength"
   `);
   writeFileSync(at("one.csv"), "question,answer\nwhat,that\n");
   expect(await refusal({ data: [at("one.csv")] })).toMatchInlineSnapshot(`

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { hashWeights } from "../adapt/index.js";
 import {
   type Batches,
+  column,
   encodePairs,
   hashText,
   normalise,
@@ -84,7 +85,7 @@ async function readSides(base: Base, o: ResolvedAdaptPairs): Promise<Sides> {
   const columns = [o.first ?? first, o.second ?? second] as const;
   const sides: Record<"train" | "validation", Row[]> = { train: [], validation: [] };
   for await (const row of rows(o.data)) {
-    const drawn = hashText(normalise(String(row.fields[columns[0]] ?? ""))) / 2 ** 32 < o.heldOutShare;
+    const drawn = hashText(normalise(String(column(row, columns[0])))) / 2 ** 32 < o.heldOutShare;
     sides[drawn && !o.validation ? "validation" : "train"].push(row);
   }
   if (o.validation) for await (const row of rows(o.validation)) sides.validation.push(row);
@@ -185,7 +186,7 @@ async function finish(
     config: base.config,
     tokenizer: base.tokenizer,
     parameters: weights,
-    extra: { plinth: { task, contextLength, ...vectors } },
+    plinth: { task, contextLength, ...vectors },
     card: card(o, base, result),
   });
   await replaceFile(join(path, "..", "results.json"), `${JSON.stringify(result, null, 2)}\n`);
@@ -223,7 +224,7 @@ const intended = ({ base, sides, steps, batches }: Run, o: ResolvedAdaptPairs): 
 
 const learns = {
   "sentence-pairs": "gives texts that belong together near vectors (InfoNCE over in-batch negatives)",
-  "sequence-to-sequence": "writes a text from another",
+  "text-to-text": "writes a text from another",
 } as const;
 const card = (
   o: ResolvedAdaptPairs,

@@ -52,7 +52,7 @@ export const pairedTasks = {
     },
     scores: (all) => ({ loss: total(all, "sum") / total(all, "count"), ...retrieval(all) }),
   },
-  "sequence-to-sequence": {
+  "text-to-text": {
     columns: ["source", "target"],
     best: { metric: "loss", goal: "min" },
     batches: sequenceBatches,

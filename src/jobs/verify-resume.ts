@@ -29,7 +29,7 @@ const plans: Readonly<Record<string, Plan>> = {
   pretrain: ({ config }, folder) => planPretrain(pretrainOptionsOf(config, folder)),
   "adapt language-modelling": ({ config }, folder) => planAdaptLanguage(adaptLanguageOptionsOf(config, folder)),
   "adapt sentence-pairs": ({ config }, folder) => planAdaptPairs(adaptPairsOptionsOf(config, folder)),
-  "adapt sequence-to-sequence": ({ config }, folder) => planAdaptPairs(adaptPairsOptionsOf(config, folder)),
+  "adapt text-to-text": ({ config }, folder) => planAdaptPairs(adaptPairsOptionsOf(config, folder)),
 };
 
 /**

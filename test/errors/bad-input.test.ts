@@ -260,7 +260,7 @@ test("runs that cannot be written or gone on with", async () => {
 
     plinth: runs of kind "dance" cannot be taken again
       at other-kind
-      help: those can: adapt text-classification, pretrain, adapt language-modelling
+      help: those can: adapt text-classification, pretrain, adapt language-modelling, adapt sentence-pairs, adapt text-to-text
 
     plinth: no checkpoint of this run can be used: foreign-run/checkpoints/step-00000001.safetensors is not a checkpoint of this version
       at foreign-run/checkpoints

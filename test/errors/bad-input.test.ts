@@ -205,7 +205,9 @@ test("models that are not there, cut short, foreign, or do not fit", async () =>
     plinth: a bert model fills in masked words and cannot write on
       help: generate with a gpt model
 
-    plinth: labelled does not fit the model (39 tensors wanted, 37 found)
+    plinth: labelled does not fit the model (41 tensors wanted, 37 found)
+      missing: bert.pooler.dense.weight
+      missing: bert.pooler.dense.bias
       missing: classifier.weight
       missing: classifier.bias
       help: use the configuration that these weights were trained with"

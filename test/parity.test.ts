@@ -189,7 +189,7 @@ test("what a public config asks for and a family does not have is refused", () =
   `);
   expect(() => familyOf({ model_type: "bloom" })).toThrowErrorMatchingInlineSnapshot(`
     [PlinthError: config.json: model_type "bloom" is not one plinth has
-      help: supported: gpt2, llama, mistral, qwen2, qwen3, smollm3, bert, roberta, xlm-roberta, distilbert, t5]
+      help: supported: gpt2, llama, mistral, qwen2, qwen3, smollm3, bert, roberta, xlm-roberta, distilbert, t5, mt5, bart]
   `);
 });
 

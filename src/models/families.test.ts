@@ -72,7 +72,7 @@ test("what cannot be built is refused, with what to do", () => {
   `);
   expect(() => presetNamed("gpt-3")).toThrowErrorMatchingInlineSnapshot(`
     [PlinthError: there is no preset "gpt-3"
-      help: did you mean gpt-3m? one of: gpt-0.3m, gpt-1m, gpt-3m, gpt-12m, gpt-34m, gpt2, modern-3m, llama-0.3m, llama-3m, smollm2-135m, qwen3-0.6b, llama-3.2-1b, bert-1m, bert-tiny, bert-4m, minilm, bert-base, roberta-base, distilbert, t5-1m, t5-4m, t5-small, t5-base, flan-t5-small, flan-t5-base]
+      help: did you mean gpt-3m? one of: gpt-0.3m, gpt-1m, gpt-3m, gpt-12m, gpt-34m, gpt2, modern-3m, llama-0.3m, llama-3m, smollm2-135m, qwen3-0.6b, llama-3.2-1b, bert-1m, bert-tiny, bert-4m, minilm, bert-base, roberta-base, distilbert, t5-1m, t5-4m, t5-small, t5-base, flan-t5-small, flan-t5-base, bart-1m, bart-base, bart-large]
   `);
   expect(gptConfig.safeParse({ ...tiny, heads: 3 }).error!.issues[0]!.message).toMatchInlineSnapshot(
     `"hiddenSize must be a multiple of heads"`,

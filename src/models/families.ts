@@ -1,5 +1,6 @@
 /** The model families, by name. */
 import { fail, nearest } from "../ir/index.js";
+import { bart } from "./bart.js";
 import { bert } from "./bert.js";
 import type { Family, ModelSizes, PublicConfig } from "./family.js";
 import { gpt } from "./gpt.js";
@@ -8,13 +9,13 @@ import { t5 } from "./t5.js";
 
 // biome-ignore lint/suspicious/noExplicitAny: each family has a config of its own
 export type AnyFamily = Family<any>;
-export const families = { gpt, llama, bert, t5 } satisfies Record<string, AnyFamily>;
+export const families = { gpt, llama, bert, t5, bart } satisfies Record<string, AnyFamily>;
 
 /** The model_types of public files that some family reads. */
 const modelTypes = [
   ...["gpt2", "llama", "mistral", "qwen2", "qwen3", "smollm3"],
   ...["bert", "roberta", "xlm-roberta", "distilbert"],
-  "t5",
+  ...["t5", "mt5", "bart"],
 ];
 
 /** The family a public config.json belongs to. Throws `config` when there is none. */

@@ -194,7 +194,7 @@ test("models that are not there, cut short, foreign, or do not fit", async () =>
       help: use the tokeniser that the model was trained with
 
     plinth: config.json: model_type "bloom" is not one plinth has
-      help: supported: gpt2, llama, mistral, qwen2, qwen3, smollm3, bert, roberta, xlm-roberta, distilbert, t5
+      help: supported: gpt2, llama, mistral, qwen2, qwen3, smollm3, bert, roberta, xlm-roberta, distilbert, t5, mt5, bart
 
     plinth: there is nothing to classify
       help: give a text, or --data with a file

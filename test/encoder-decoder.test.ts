@@ -1,9 +1,10 @@
-/** T5 against PyTorch: what transformers computes, written once by fixtures/t5/t5.py, and the way there and back through a model folder. */
+/** T5 and BART against PyTorch: what transformers computes, written once by fixtures/encoder-decoder/models.py, and the way there and back through a model folder. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { grad } from "../src/grad/index.js";
 import {
   constant,
+  type Exact,
   evaluate,
   exact,
   f32,
@@ -18,6 +19,7 @@ import {
 } from "../src/ir/index.js";
 import {
   families,
+  familyOf,
   loadWeights,
   memoryOf,
   openModelFolder,
@@ -29,7 +31,7 @@ import { crossEntropy } from "../src/ops/index.js";
 import { type Engine, engines } from "../src/runtime/index.js";
 import { temporary } from "./temporary.js";
 
-const { t5 } = families;
+const { t5, bart } = families;
 const home = temporary("plinth-t5-");
 interface Packed {
   readonly shape: number[];
@@ -53,19 +55,20 @@ interface Fixture {
   readonly gradients: Record<string, Packed>;
 }
 const json = (name: string): unknown =>
-  JSON.parse(readFileSync(new URL(`fixtures/t5/${name}.json`, import.meta.url), "utf8"));
-const names = ["t5-1.0", "t5-1.1"] as const;
+  JSON.parse(readFileSync(new URL(`fixtures/encoder-decoder/${name}.json`, import.meta.url), "utf8"));
+const names = ["t5-1.0", "t5-1.1", "bart"] as const;
 const opened = (name: string) => {
   const x = json(name) as Fixture;
-  const config = t5.fromPublic(x.config);
+  const family = familyOf(x.config);
+  const config = family.fromPublic(x.config);
   const own = (tensors: Record<string, Packed>) =>
     new Map(
       Object.entries(tensors).flatMap(([stored, value]) => {
-        const graph = t5.fromPublicName(stored, config);
+        const graph = family.fromPublicName(stored, config);
         return graph ? [[graph, unpack(value)] as const] : [];
       }),
     );
-  return { x, config, weights: own(x.weights), gradients: own(x.gradients) };
+  return { x, family, config, weights: own(x.weights), gradients: own(x.gradients) };
 };
 
 function unpack({ shape, f32: text }: Packed): Nd<"f32"> {
@@ -85,12 +88,12 @@ function difference(got: Nd, want: Nd, real?: readonly number[]): number {
   }, 0);
 }
 
-function built({ x, config }: ReturnType<typeof opened>) {
+function built({ x, family, config }: ReturnType<typeof opened>) {
   const p = new Scope();
-  const memory = memoryOf(t5, config, { p, ids: whole(x.ids), segments: whole(x.real) })!;
-  const decoder = t5.body(p, { ids: whole(x.start), segments: whole(x.written), memory }, config);
+  const memory = memoryOf(family, config, { p, ids: whole(x.ids), segments: whole(x.real) })!;
+  const decoder = family.body(p, { ids: whole(x.start), segments: whole(x.written), memory }, config);
   const [B, T, D] = decoder.dims("B T D");
-  const logits = t5.logits(p, decoder.reshape([B * T, D]), config);
+  const logits = family.logits(p, decoder.reshape([B * T, D]), config);
   const [losses] = crossEntropy(logits, whole(x.target).reshape([B * T]));
   const weights = x.written.flat();
   const count = weights.reduce((a, b) => a + b, 0);
@@ -128,15 +131,15 @@ test.each(cases)(
 );
 
 test.each(names)("%s goes on greedily as transformers does, ten tokens, from a source with padding", async (name) => {
-  const { x, config, weights } = opened(name);
+  const { x, family, config, weights } = opened(name);
   await using session = await engines.reference.open(weights);
   const rows: number[][] = x.ids.map(() => [config.start]);
   for (let n = 1; n <= 10; n++) {
     const p = new Scope();
-    const memory = memoryOf(t5, config, { p, ids: whole(x.ids), segments: whole(x.real) })!;
+    const memory = memoryOf(family, config, { p, ids: whole(x.ids), segments: whole(x.real) })!;
     const ids = input("ids", i32([rows.length, n]));
-    const last = t5.body(p, { ids, memory }, config).slice(1, n - 1, n);
-    const next = t5.logits(p, last.reshape([rows.length, config.hiddenSize]), config).argmax(1);
+    const last = family.body(p, { ids, memory }, config).slice(1, n - 1, n);
+    const next = family.logits(p, last.reshape([rows.length, config.hiddenSize]), config).argmax(1);
     const out = await session.run({ outputs: { next }, next: {} }, { ids: nd("i32", [rows.length, n], rows.flat()) });
     rows.forEach((row, b) => {
       row.push(Number(out["next"]!.data[b]));
@@ -145,31 +148,59 @@ test.each(names)("%s goes on greedily as transformers does, ten tokens, from a s
   expect(rows.map((row) => row.slice(1))).toEqual(x.greedy);
 });
 
+test.each(names)("%s reads two sources and writes two targets in one row as it does in two", (name) => {
+  const { x, family, config, weights } = opened(name);
+  // the second pair first, without its padding, and then the first
+  const joined = (rows: Rows, real: Rows) => [...rows[1]!.filter((_, i) => real[1]![i]), ...rows[0]!];
+  const numbered = (real: Rows) => joined([real[0]!.map(() => 2), real[1]!.map(() => 1)], real);
+  const row = (values: number[]) => whole([[...values, 0, 0]]);
+  const laid = (rows: Rows, real: Rows) => {
+    const positions = joined(
+      rows.map((one) => one.map((_, i) => i)),
+      real,
+    );
+    return { ids: row(joined(rows, real)), segments: row(numbered(real)), positions: row(positions) };
+  };
+  const p = new Scope();
+  const memory = memoryOf(family, config, { p, ...laid(x.ids, x.real) })!;
+  const target = { ...laid(x.start, x.written), memory };
+  const given = new Map([...weights].map(([graph, value]): [string, Exact] => [graph, exact(value)]));
+  const [packed] = evaluate([family.body(p, target, config)], given);
+  const apart = [...exact(unpack(x.decoder)).data];
+  const width = config.hiddenSize;
+  const T = x.start[0]!.length;
+  const second = apart.slice(T * width).filter((_, i) => x.written[1]![Math.floor(i / width)]);
+  const expected = [...second, ...apart.slice(0, T * width)];
+  expected.forEach((want, i) => {
+    expect(Math.abs(packed!.data[i]! - want)).toBeLessThan(1e-5);
+  });
+});
+
 test.each(names)("%s reads and writes the public names and config", (name) => {
-  const { x, config } = opened(name);
-  const written = t5.toPublic(config);
-  expect(t5.fromPublic(written)).toEqual({ ...config, initialDeviation: 0.02 });
+  const { x, family, config } = opened(name);
+  const written = family.toPublic(config);
+  expect(family.fromPublic(written)).toEqual({ ...config, initialDeviation: 0.02 });
   for (const [key, value] of Object.entries(written))
     if (key in x.config && key !== "architectures") expect([key, value]).toEqual([key, x.config[key]]);
-  const copies = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
-  const ignored = x.stateNames.filter((stored) => !t5.fromPublicName(stored, config));
-  expect(ignored.sort()).toEqual([...copies, ...(config.tied ? ["lm_head.weight"] : [])].sort());
-  const own = parametersOf(t5, config).map((t) => t5.toPublicName(nameOf(t), config));
+  const ignored = x.stateNames.filter((stored) => !family.fromPublicName(stored, config));
+  const copies = /^(model\.)?(encoder|decoder)\.embed_tokens\.weight$|^final_logits_bias$/;
+  expect(ignored.filter((stored) => !copies.test(stored))).toEqual(config.tied === false ? [] : ["lm_head.weight"]);
+  const own = parametersOf(family, config).map((t) => family.toPublicName(nameOf(t), config));
   expect(own.sort()).toEqual(x.stateNames.filter((stored) => !ignored.includes(stored)).sort());
 });
 
 test.each(names)("%s comes back from a model folder with the same weights and the same config", async (name) => {
-  const { config, weights } = opened(name);
+  const { family, config, weights } = opened(name);
   const folder = home();
   const types = new Map(
-    [...weights].map(([graph, { dtype, shape }]) => [t5.toPublicName(graph, config), { dtype, shape }]),
+    [...weights].map(([graph, { dtype, shape }]) => [family.toPublicName(graph, config), { dtype, shape }]),
   );
-  const value = (stored: string) => weights.get(t5.fromPublicName(stored, config)!)!;
-  await writeModelFolder(folder, { config: t5.toPublic(config), types, value });
+  const value = (stored: string) => weights.get(family.fromPublicName(stored, config)!)!;
+  await writeModelFolder(folder, { config: family.toPublic(config), types, value });
   await using read = await openModelFolder(folder);
-  expect(t5.fromPublic(read.config)).toEqual(config);
-  const wanted = new Map(parametersOf(t5, config).map((t) => [nameOf(t), t.type]));
-  const loaded = await loadWeights(read, wanted, { rename: (stored) => t5.fromPublicName(stored, config) });
+  expect(family.fromPublic(read.config)).toEqual(config);
+  const wanted = new Map(parametersOf(family, config).map((t) => [nameOf(t), t.type]));
+  const loaded = await loadWeights(read, wanted, { rename: (stored) => family.fromPublicName(stored, config) });
   for (const [graph, want] of weights) expect(loaded.get(graph)).toEqual(want);
   expect(loaded.size).toBe(weights.size);
 });
@@ -235,6 +266,16 @@ test("a decoder without a source, and configs of other architectures, are refuse
   expect(() => t5.body(new Scope(), { ids }, config)).toThrowErrorMatchingInlineSnapshot(`
     [PlinthError: a t5 model writes from a source, and none was given
       help: give what its encoder made of one as memory]
+  `);
+  expect(() => bart.body(new Scope(), { ids }, bart.presets["bart-1m"])).toThrowErrorMatchingInlineSnapshot(`
+    [PlinthError: a bart model writes from a source, and none was given
+      help: give what its encoder made of one as memory]
+  `);
+  expect(() =>
+    bart.fromPublic({ ...opened("bart").x.config, normalize_before: true }),
+  ).toThrowErrorMatchingInlineSnapshot(`
+    [PlinthError: config.json: normalize_before true is not supported
+      help: supported: false]
   `);
   const { x } = opened("t5-1.0");
   expect(() => t5.fromPublic({ ...x.config, feed_forward_proj: "gated-silu" })).toThrowErrorMatchingInlineSnapshot(`

@@ -50,7 +50,7 @@ export function decoderOf<C extends ModelSizes>(
     throw fail(
       "config",
       `a ${family.name} model fills in masked words and cannot write on`,
-      "generate with a gpt model",
+      "generate with one that writes, such as gpt, llama or t5",
     );
   const readsSource = family.encode !== undefined;
   const programs = new Map<string, Program>();

@@ -10,7 +10,7 @@ import { type GenerateOptions, generate, generateAll, text } from "./generate.js
 import { bucketOf } from "./rows.js";
 import { sample } from "./sample.js";
 
-const { gpt, bert, llama, t5 } = families;
+const { bart, bert, gpt, llama, t5 } = families;
 const config = gptConfig.parse({
   vocabSize: 13,
   contextLength: 24,
@@ -43,6 +43,7 @@ function likeliest(family: AnyFamily, model: ModelSizes, weights: State, text: r
 }
 
 const small = { vocabSize: 13, contextLength: 96, layers: 2, heads: 2, hiddenSize: 16, initialDeviation: 0.3 };
+const source = [3, 1, 4, 1, 5, 9, 2, 6];
 const kinds: Record<string, { family: AnyFamily; model: ModelSizes; source?: number[] }> = {
   gpt: { family: gpt, model: gptConfig.parse(small) },
   "gpt with rotary positions": { family: gpt, model: gptConfig.parse({ ...small, positions: "rotary" }) },
@@ -50,7 +51,8 @@ const kinds: Record<string, { family: AnyFamily; model: ModelSizes; source?: num
     family: llama,
     model: llama.config.parse({ ...small, keyValueHeads: 1, window: 24, windowFrom: 1, queryKeyNorm: true }),
   },
-  t5: { family: t5, model: t5.config.parse({ ...small, relativeDistance: 32 }), source: [3, 1, 4, 1, 5, 9, 2, 6] },
+  t5: { family: t5, model: t5.config.parse({ ...small, relativeDistance: 32 }), source },
+  bart: { family: bart, model: bart.config.parse({ ...small }), source },
 };
 
 test.each(Object.entries(kinds))(
@@ -225,7 +227,7 @@ test("what cannot be generated is refused", async () => {
   `);
   expect(() => decoderOf(bert, bert.presets["bert-1m"])).toThrowErrorMatchingInlineSnapshot(`
     [PlinthError: a bert model fills in masked words and cannot write on
-      help: generate with a gpt model]
+      help: generate with one that writes, such as gpt, llama or t5]
   `);
   expect(() => sample(Float32Array.of(1, Number.NaN), 0)).toThrowErrorMatchingInlineSnapshot(`
     [PlinthError: the model's scores are not finite numbers

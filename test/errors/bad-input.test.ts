@@ -203,7 +203,7 @@ test("models that are not there, cut short, foreign, or do not fit", async () =>
       help: adapt it first: npx plinth adapt --help
 
     plinth: a bert model fills in masked words and cannot write on
-      help: generate with a gpt model
+      help: generate with one that writes, such as gpt, llama or t5
 
     plinth: labelled does not fit the model (41 tensors wanted, 37 found)
       missing: bert.pooler.dense.weight

@@ -126,7 +126,8 @@ class Writing implements Rows {
 
   private async step(given: readonly (number | undefined)[]): Promise<void> {
     const { batch, capacity } = this.room;
-    const visible = Math.min(bucketOf(this.column), capacity);
+    // looking at a column for nothing costs less than another program
+    const visible = Math.min(2 ** Math.ceil(Math.log2(Math.max(this.column, 64))), capacity);
     const kept = new Int32Array(batch * visible);
     for (let row = 0; row < batch; row++)
       kept.set(this.kept.subarray(row * capacity, row * capacity + visible), row * visible);

@@ -12,7 +12,9 @@ import {
   openModelFolder,
   type PublicConfig,
   parametersOf,
+  streamWeights,
 } from "../models/index.js";
+import { type Engine, fillSession, type Session, type SessionOptions } from "../runtime/index.js";
 import type { Model } from "./language-model.js";
 
 export interface Base extends Model {
@@ -25,6 +27,8 @@ export interface Base extends Model {
   readonly labels: readonly string[] | undefined;
   /** Values of `wanted` parameters. Throws `checkpoint`, listing all that is missing or does not fit. */
   weights(wanted: readonly Tensor[]): Promise<Map<string, Nd>>;
+  /** A session that holds `wanted`, read a piece at a time: there is no second copy of them. Throws as `weights`. */
+  open(engine: Engine, wanted: readonly Tensor[], options?: SessionOptions): Promise<Session>;
 }
 
 /** The folder that a name or a path means. Throws `checkpoint` when there is no model. */
@@ -63,18 +67,43 @@ export async function openBase(given: string): Promise<Base> {
     labels: folder.labels,
     async weights(wanted) {
       await using again = await openModelFolder(path);
-      const types = new Map(wanted.map((t) => [nameOf(t), t.type]));
-      const known = new Set([...parametersOf(family, config), ...poolers(family, config), ...wanted].map(nameOf));
-      return await loadWeights(again, types, {
-        rename: (name) => {
-          const graph = family.fromPublicName(name, config) ?? (types.has(name) ? name : undefined);
-          // a body may be read without the language-model head and the pooler that its folder holds
-          return graph !== undefined && known.has(graph) && !types.has(graph) ? undefined : graph;
-        },
-      });
+      return await loadWeights(again, typesOf(wanted), { rename: renaming(family, config, wanted) });
+    },
+    async open(engine, wanted, options) {
+      await using again = await openModelFolder(path);
+      const session = await engine.open(new Map(), options);
+      try {
+        for (const { name, type, pieces } of streamWeights(again, typesOf(wanted), {
+          rename: renaming(family, config, wanted),
+        }))
+          await fillSession(session, name, type, pieces());
+        return session;
+      } catch (error) {
+        await session[Symbol.asyncDispose]();
+        throw error;
+      }
     },
   };
 }
+
+const typesOf = (wanted: readonly Tensor[]) => new Map(wanted.map((t) => [nameOf(t), t.type]));
+
+/**
+ * The graph's names for those of a public checkpoint, apart from weights that are known and not wanted: a body may be read without the
+ * language-model head, the pooler or the task's head that its folder holds.
+ */
+function renaming(family: AnyFamily, config: ModelSizes, wanted: readonly Tensor[]) {
+  const names = new Set(wanted.map(nameOf));
+  const known = new Set([...parametersOf(family, config), ...poolers(family, config), ...wanted].map(nameOf));
+  return (name: string): string | undefined => {
+    const graph = family.fromPublicName(name, config) ?? (names.has(name) ? name : undefined);
+    if (graph === undefined || names.has(graph)) return graph;
+    return known.has(graph) || taskHead.test(graph) ? undefined : graph;
+  };
+}
+
+/** Linear maps that public checkpoints of one task put on a body. */
+const taskHead = /^(classifier|score|qa_outputs)\./;
 
 /** Parameters that the family's ways of pooling have. */
 function poolers(family: AnyFamily, config: ModelSizes): Tensor[] {

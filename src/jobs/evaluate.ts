@@ -91,8 +91,7 @@ async function scoreTokens(o: Resolved, base: Base, tokens: Tokens): Promise<Rec
   try {
     const lm = await objectiveOf(base, batches, { training: false });
     const engine = await chooseEngine(o.engine);
-    const weights = await base.weights(parametersOf(base.family, base.config));
-    await using session = await engine.open(weights, { threads: o.threads });
+    await using session = await base.open(engine, parametersOf(base.family, base.config), { threads: o.threads });
     const bytesPerToken = base.family.objective === "causal" ? header.bytes / header.tokens : undefined;
     const scores = await scorer(lm, batches, { most: Number.POSITIVE_INFINITY, bytesPerToken })(session);
     return { tokens: header.tokens, ...scores };

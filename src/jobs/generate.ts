@@ -33,9 +33,8 @@ export async function* generateText(
   const o = optionsOf(generateOptions, given);
   const base = await openBase(o.model);
   const decoder = decoderOf(base.family, base.config);
-  const weights = await base.weights(parametersOf(base.family, base.config));
   const begins = await textsBegin(base.path);
   const engine = await chooseEngine(o.engine);
-  await using session = await engine.open(weights, { threads: o.threads });
+  await using session = await base.open(engine, parametersOf(base.family, base.config), { threads: o.threads });
   return yield* write(session, decoder, base.tokenizer, { ...o, begins, signal });
 }

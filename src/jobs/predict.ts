@@ -81,7 +81,7 @@ export async function openClassifier(o: {
     });
   const wanted = params([build(1, 8).outputs.logits]);
   const engine = await chooseEngine(o.engine);
-  const session = await engine.open(await base.weights(wanted), { threads: o.threads });
+  const session = await base.open(engine, wanted, { threads: o.threads });
   return {
     base,
     labels,

@@ -16,7 +16,7 @@ export async function requireStored(
   { path, session, engine }: { path: string; session: Session; engine: Engine },
 ): Promise<void> {
   const base = await openBase(path);
-  await using stored = await engine.open(await base.weights(weights));
+  await using stored = await base.open(engine, weights);
   const score = scorer(batches);
   const [before, after] = [(await score(session))["loss"]!, (await score(stored))["loss"]!];
   if (Math.abs(after - before) <= tolerance * before) return;

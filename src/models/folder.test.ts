@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporary } from "../../test/temporary.js";
 import { type Nd, nd, type Type } from "../ir/index.js";
-import { loadWeights, type ModelFolderContent, openModelFolder, writeModelFolder } from "./folder.js";
+import { type ModelFolderContent, openModelFolder, writeModelFolder } from "./folder.js";
+import { loadWeights } from "./weights.js";
 
 const folder = temporary("plinth-folder-");
 const weights: Record<string, Nd> = {

@@ -5,8 +5,8 @@ import { z } from "zod";
 import { fail, type Nd, PlinthError, type Type } from "../ir/index.js";
 import { inside, makeFolder, requireSpace, stage, syncFolder, writeAll, writing } from "./durable.js";
 import type { PublicConfig } from "./family.js";
-import { type MatchOptions, matchTypes } from "./match.js";
 import { openSafetensors, type SafetensorsFile, type StoredTensor, safetensorsBytes, writeTo } from "./safetensors.js";
+import type { Piece, Room } from "./safetensors-pieces.js";
 
 /** What a model folder is made of. */
 export interface ModelFolderContent {
@@ -109,6 +109,8 @@ export interface ModelFolder extends AsyncDisposable {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** One weight; floats as f32. */
   read(name: string): Promise<Nd>;
+  /** One weight in pieces along its first axis; floats as f32. Each is valid until the next one is asked for. */
+  pieces(name: string, room: Room): AsyncGenerator<Piece>;
   /** Another file's text, or undefined where it is absent. */
   text(name: string): Promise<string | undefined>;
   close(): Promise<void>;
@@ -129,45 +131,15 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const close = async () => {
     for (const file of files) await file.close();
   };
-  const read = (name: string) => {
+  const homeOf = (name: string) => {
     const home = homes.get(name);
     if (!home) throw fail("checkpoint", `${path} has no weight ${name}`, "name another model", name);
-    return home.read(name, { floats: "f32" });
+    return home;
   };
-  const content = { path, config, tensors, read, text: (name: string) => textIn(path, name), close };
+  const read = (name: string) => homeOf(name).read(name, { floats: "f32" });
+  const pieces = (name: string, room: Room) => homeOf(name).pieces(name, room);
+  const content = { path, config, tensors, read, pieces, text: (name: string) => textIn(path, name), close };
   return { ...content, ...(labels && { labels }), [Symbol.asyncDispose]: close };
-}
-
-export interface LoadOptions extends MatchOptions {
-  /** The graph's name for a public one; undefined for one to ignore. By default the same. */
-  readonly rename?: (publicName: string) => string | undefined;
-}
-
-/** Weights by the graph's names, as f32. Throws code checkpoint, telling at once all that is missing, unknown or misshapen. */
-export async function loadWeights(
-  folder: ModelFolder,
-  wanted: ReadonlyMap<string, Type>,
-  { rename: graphName = (name) => name, ...match }: LoadOptions = {},
-): Promise<Map<string, Nd>> {
-  const homes = new Map<string, string>();
-  for (const name of folder.tensors.keys()) {
-    const graph = graphName(name);
-    if (graph !== undefined) homes.set(graph, name);
-  }
-  // stored floats are widened, so any of them fits
-  const found = new Map(
-    [...homes].map(([graph, name]) => {
-      const { dtype, shape } = folder.tensors.get(name)!;
-      return [graph, { dtype: /^B?F\d/.test(dtype) ? "f32" : dtype.toLowerCase(), shape }];
-    }),
-  );
-  matchTypes(folder.path, wanted, found, match);
-  const weights = new Map<string, Nd>();
-  for (const name of wanted.keys()) {
-    const home = homes.get(name);
-    if (home !== undefined) weights.set(name, await folder.read(home));
-  }
-  return weights;
 }
 
 async function weightFiles(path: string): Promise<SafetensorsFile[]> {

@@ -17,8 +17,6 @@ export {
   read,
 } from "./family.js";
 export {
-  type LoadOptions,
-  loadWeights,
   type ModelFolder,
   type ModelFolderContent,
   openModelFolder,
@@ -33,3 +31,5 @@ export {
   safetensorsBytes,
   writeSafetensors,
 } from "./safetensors.js";
+export type { Piece } from "./safetensors-pieces.js";
+export { type LoadOptions, loadWeights, type StreamedWeight, streamWeights } from "./weights.js";

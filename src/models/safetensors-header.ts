@@ -50,7 +50,7 @@ const another = "the file is truncated, damaged or not safetensors: download or 
 export async function parseHeader(
   path: string,
   bytes: number,
-  read: (at: number, length: number) => Promise<ArrayBuffer>,
+  read: (at: number, length: number) => Promise<Uint8Array>,
 ): Promise<Header> {
   const wrong = (what: string, at?: string) => fail("checkpoint", `${path}: ${what}`, another, at);
   if (bytes < 8) throw wrong(`${bytes} bytes are too few for a header`);
@@ -77,7 +77,7 @@ export async function parseHeader(
 
 type Wrong = (what: string, at?: string) => Error;
 
-function parse(header: ArrayBuffer, wrong: Wrong): object {
+function parse(header: Uint8Array, wrong: Wrong): object {
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(header));

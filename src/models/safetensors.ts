@@ -1,20 +1,11 @@
 /** The safetensors format: a length, a JSON header, then bytes; checked as strictly as its own library, one tensor in memory at a time. */
 import { type FileHandle, open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
-import {
-  arrayOf,
-  bytesOf,
-  type Dtype,
-  fail,
-  type Nd,
-  type Shape,
-  size,
-  type Type,
-  toBfloat,
-  toHalf,
-} from "../ir/index.js";
+import { arrayOf, bytesOf, type Dtype, fail, type Nd, size, type Type, toBfloat, toHalf } from "../ir/index.js";
 import { replaceFile, writeAll } from "./durable.js";
+import { decode, widen } from "./safetensors-decode.js";
 import { parseHeader, type StoredDtype, type StoredTensor } from "./safetensors-header.js";
+import { type Piece, type Room, spans } from "./safetensors-pieces.js";
 
 export type { StoredDtype, StoredTensor } from "./safetensors-header.js";
 
@@ -25,6 +16,8 @@ export interface SafetensorsFile extends AsyncDisposable {
   readonly metadata: Readonly<Record<string, string>>;
   /** One tensor. `floats: "f32"` widens f16, bf16 and f64; u8, i8, i16 and u16 become i32. Throws code checkpoint for other types. */
   read(name: string, options?: { readonly floats?: "stored" | "f32" }): Promise<Nd>;
+  /** One tensor in pieces along its first axis, floats as f32: each is valid until the next one is asked for. */
+  pieces(name: string, room: Room): AsyncGenerator<Piece>;
   /** Throw code checkpoint when the bytes are not those that were written, as far as the file says. */
   verify(): Promise<void>;
   close(): Promise<void>;
@@ -47,22 +40,34 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
       readAt(file, at, length, path),
     );
     const close = () => file.close();
-    const read: SafetensorsFile["read"] = async (name, { floats = "stored" } = {}) => {
+    const found = (name: string): StoredTensor => {
       const stored = tensors.get(name);
-      if (!stored) throw fail("checkpoint", `${path} has no tensor ${name}`, another, name);
-      const raw = await readAt(file, dataStart + stored.begin, stored.end - stored.begin, path);
-      return decode(raw, stored, floats, `${path}: ${name}`);
+      if (stored) return stored;
+      throw fail("checkpoint", `${path} has no tensor ${name}`, another, name);
     };
+    const read: SafetensorsFile["read"] = async (name, { floats = "stored" } = {}) => {
+      const stored = found(name);
+      const raw = await readAt(file, dataStart + stored.begin, stored.end - stored.begin, path);
+      return decode(raw, stored, { floats, at: `${path}: ${name}` });
+    };
+    async function* pieces(name: string, room: Room): AsyncGenerator<Piece> {
+      const stored = found(name);
+      for (const { at, shape, begin, end } of spans(stored, room.bytes)) {
+        const raw = room.take(end - begin);
+        await fill(file, raw, dataStart + begin, path);
+        yield { at, value: decode(raw, { ...stored, shape }, { floats: "f32", at: `${path}: ${name}`, room }) };
+      }
+    }
     const verify = async () => {
       const sum = metadata["crc32"];
       if (sum === undefined) return;
       let crc = 0;
       for (let at = dataStart; at < bytes; at += 1 << 24)
-        crc = crc32(new Uint8Array(await readAt(file, at, Math.min(1 << 24, bytes - at), path)), crc);
+        crc = crc32(await readAt(file, at, Math.min(1 << 24, bytes - at), path), crc);
       if (hex(crc) !== sum)
         throw fail("checkpoint", `${path} is damaged: its checksum does not match its bytes`, another);
     };
-    return { path, tensors, metadata, read, verify, close, [Symbol.asyncDispose]: close };
+    return { path, tensors, metadata, read, pieces, verify, close, [Symbol.asyncDispose]: close };
   } catch (error) {
     await file.close();
     throw error;
@@ -157,66 +162,16 @@ function narrow(x: Nd, as: Dtype, name: string): Nd["data"] {
   return out;
 }
 
-function widen(bits: Uint16Array, dtype: "f16" | "bf16"): Float32Array {
-  const out = new Float32Array(bits.length);
-  const words = new Uint32Array(out.buffer);
-  for (let i = 0; i < bits.length; i++) words[i] = dtype === "bf16" ? bits[i]! << 16 : halfToFloatBits(bits[i]!);
-  return out;
+async function readAt(file: FileHandle, position: number, length: number, path: string): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  await fill(file, bytes, position, path);
+  return bytes;
 }
 
-/** Bits of the f32 that equals an f16. */
-function halfToFloatBits(half: number): number {
-  const sign = (half & 0x8000) << 16;
-  let exponent = (half >>> 10) & 31;
-  let mantissa = half & 0x3ff;
-  if (exponent === 31) return sign | 0x7f800000 | (mantissa << 13);
-  if (exponent === 0) {
-    if (mantissa === 0) return sign;
-    // a subnormal half is a normal float: shift until the leading bit is implicit
-    for (exponent = 1; !(mantissa & 0x400); exponent--) mantissa <<= 1;
-    mantissa &= 0x3ff;
-  }
-  return sign | ((exponent + 112) << 23) | (mantissa << 13);
-}
-
-const kept: Partial<Record<StoredDtype, Dtype>> = {
-  F32: "f32",
-  F16: "f16",
-  BF16: "bf16",
-  I32: "i32",
-  I64: "i64",
-  U32: "u32",
-  BOOL: "bool",
-};
-const small = { U8: Uint8Array, I8: Int8Array, I16: Int16Array, U16: Uint16Array } as const;
-
-function decode(raw: ArrayBuffer, stored: StoredTensor, floats: "stored" | "f32", at: string): Nd {
-  const { dtype, shape } = stored;
-  const make = (d: Dtype, data: Nd["data"]): Nd => ({ dtype: d, shape: shape as Shape, data });
-  const as = kept[dtype];
-  if (as === "f16" || as === "bf16") {
-    const bits = new Uint16Array(raw);
-    return floats === "f32" ? make("f32", widen(bits, as)) : make(as, bits);
-  }
-  if (as === "bool" && new Uint8Array(raw).some((b) => b > 1))
-    throw fail("checkpoint", `${at}: a bool is stored as neither 0 nor 1`, another);
-  if (as) return make(as, arrayOf(as, size(shape), raw));
-  if (dtype === "F64") return make("f32", Float32Array.from(new Float64Array(raw)));
-  if (dtype in small) return make("i32", Int32Array.from(new small[dtype as keyof typeof small](raw)));
-  throw fail(
-    "checkpoint",
-    `${at}: elements of type ${dtype} are not supported`,
-    "convert the file to F32, F16 or BF16",
-  );
-}
-
-async function readAt(file: FileHandle, position: number, length: number, path: string): Promise<ArrayBuffer> {
-  const buffer = new ArrayBuffer(length);
-  const bytes = new Uint8Array(buffer);
-  for (let at = 0; at < length; ) {
-    const { bytesRead } = await file.read(bytes, at, Math.min(1 << 26, length - at), position + at);
-    if (!bytesRead) throw fail("checkpoint", `${path} ends ${length - at} bytes too early`, another);
+async function fill(file: FileHandle, bytes: Uint8Array, position: number, path: string): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, at, Math.min(1 << 26, bytes.length - at), position + at);
+    if (!bytesRead) throw fail("checkpoint", `${path} ends ${bytes.length - at} bytes too early`, another);
     at += bytesRead;
   }
-  return buffer;
 }

@@ -1,5 +1,5 @@
 /** What an engine is: it opens sessions, which run programs over one state of named values. */
-import type { Nd, Program } from "../ir/index.js";
+import type { Nd, Program, Type } from "../ir/index.js";
 import type { Profile } from "./profile.js";
 
 /** Parameters and optimiser state by name: the names in the graph, in checkpoints and here are the same strings. */
@@ -30,9 +30,17 @@ export interface Session extends AsyncDisposable {
   read(name: string): Promise<Nd>;
   /** Replace one value of the state, or add one. */
   write(name: string, value: Nd): Promise<void>;
+  /**
+   * Replace or add one value that comes in pieces along its first axis, in order (two may overlap); each may change once the next
+   * is asked for. Only engines that need no second copy of the value for it have this.
+   */
+  fill?(name: string, type: Type, pieces: Pieces): Promise<void>;
   /** What the state holds now. */
   names(): readonly string[];
 }
+
+/** Rows from one on, along the first axis. */
+export type Pieces = AsyncIterable<{ readonly at: number; readonly value: Nd }>;
 
 export interface RunOptions {
   /** Leave the state as it was where an output that is one f32 number is not finite. */

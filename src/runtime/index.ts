@@ -1,6 +1,7 @@
 /** Engines and sessions: programs run here, over a state of named values. */
 export { automaticEngine, chooseEngine, engines } from "./choose.js";
-export type { Engine, Probe, RunOptions, Session, SessionOptions, State } from "./engine.js";
+export type { Engine, Pieces, Probe, RunOptions, Session, SessionOptions, State } from "./engine.js";
+export { fillSession } from "./fill.js";
 export { native, nativeEngine } from "./native/engine.js";
 export { type Peaks, peaks } from "./native/peaks.js";
 export { type OrtOptions, ort, ortEngine } from "./ort.js";

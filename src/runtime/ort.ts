@@ -4,6 +4,7 @@ import { type Emitted, emit, speaks } from "../onnx/index.js";
 import { prepare } from "../passes/index.js";
 import { checkData, checkFeeds, checkState, leaves } from "./check.js";
 import type { Engine, Probe, Session, State } from "./engine.js";
+import { assembled } from "./fill.js";
 import type { Loaded } from "./ort-protocol.js";
 import { detached, startThread, type Thread } from "./thread.js";
 
@@ -83,10 +84,13 @@ async function session(
   };
   const write = async (name: string, value: Nd): Promise<void> => {
     checkData(name, value);
+    await give(name, detached(value));
+  };
+  /** Without a copy: the array is moved to the thread. */
+  const give = async (name: string, value: Nd): Promise<void> => {
     checkSpoken(name, value);
     held.set(name, { dtype: value.dtype, shape: value.shape });
-    const sent = detached(value);
-    await thread.ask({ kind: "write", name, value: sent }, [sent.data.buffer]);
+    await thread.ask({ kind: "write", name, value }, [value.data.buffer]);
   };
   for (const [name, value] of state) await write(name, value);
 
@@ -112,6 +116,7 @@ async function session(
       return (await thread.ask({ kind: "read", name, dtype: type.dtype })) as Nd;
     },
     write,
+    fill: async (name, type, pieces) => give(name, await assembled(name, type, pieces)),
     names: () => [...held.keys()],
     [Symbol.asyncDispose]: () => thread.close(),
   };

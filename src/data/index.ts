@@ -1,7 +1,8 @@
 /** Data: sources, tokenisers, token shards, batches, and the doctor. */
 export type { Batch, Batches, CorpusBatches } from "./batch.js";
+export { byLength, type LengthBatch } from "./by-length.js";
 export { causalBatches } from "./causal.js";
-export { classificationBatches, type Example, encodeExamples } from "./classification.js";
+export { classificationBatches, type Example, encodeExamples, frameOf } from "./classification.js";
 export { column } from "./columns.js";
 export {
   type DoctorOptions,

@@ -24,6 +24,7 @@ export {
 } from "./folder.js";
 export { type GptConfig, gptConfig } from "./gpt.js";
 export { type MatchOptions, matchTypes } from "./match.js";
+export { pool, type TokenPooling } from "./pool.js";
 export {
   openSafetensors,
   type SafetensorsContent,
@@ -32,4 +33,5 @@ export {
   writeSafetensors,
 } from "./safetensors.js";
 export type { Piece } from "./safetensors-pieces.js";
+export { type SentenceModules, sentenceModules } from "./sentence.js";
 export { type LoadOptions, loadWeights, type StreamedWeight, streamWeights } from "./weights.js";

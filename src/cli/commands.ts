@@ -24,6 +24,14 @@ export const commands = {
     summary: "let a causal model write on from a prompt",
     load: async () => (await import("./generate.js")).generate,
   },
+  embed: {
+    summary: "vectors of texts, and which texts are nearest to a question",
+    load: async () => (await import("./embed.js")).embed,
+  },
+  fill: {
+    summary: "the likeliest words for the gaps of a text",
+    load: async () => (await import("./fill.js")).fill,
+  },
   compare: {
     summary: "runs side by side: what they reached, what they cost, in what they differ",
     load: async () => (await import("./compare.js")).compare,

@@ -17,6 +17,7 @@ export const embedOptions = z.object({
   normalise: z.boolean().optional().describe("whether vectors have length 1: as the model's folder says, else yes"),
   prompt: z.string().optional().describe("the folder's prompt to put before each text, by its name, such as query"),
   text: z.string().default("text").describe("column of the text"),
+  documents: z.enum(["line", "paragraph"]).default("line").describe("what a text of a .txt file is"),
   overflow: z
     .enum(["error", "truncate"])
     .default("truncate")
@@ -42,7 +43,7 @@ export async function* textsToEmbed(o: z.output<typeof embedOptions>): AsyncGene
   if (!o.texts.length && !o.data.length)
     throw fail("usage", "there is nothing to embed", "give a text, or --data with a file");
   for (const [i, text] of o.texts.entries()) yield { at: `text ${i + 1}`, fields: { [o.text]: text } };
-  for (const source of o.data) yield* rows(source, { text: o.text });
+  for (const source of o.data) yield* rows(source, { text: o.text, documents: o.documents });
 }
 
 /** A text, and the cosine of the angle between its vector and the question's. */

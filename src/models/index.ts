@@ -1,6 +1,15 @@
 /** Model families, and their files in the public formats. */
 export type { BertConfig } from "./bert.js";
-export { diskError, freeBytes, makeFolder, replaceFile, requireSpace, syncFolder, writing } from "./durable.js";
+export {
+  diskError,
+  freeBytes,
+  makeFolder,
+  replaceFile,
+  requireSpace,
+  syncFolder,
+  writeAll,
+  writing,
+} from "./durable.js";
 export { type AnyFamily, families, familyOf, presetNamed } from "./families.js";
 export {
   type Dial,

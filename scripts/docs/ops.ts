@@ -37,6 +37,7 @@ function onnxOf(op: AnyOp, { inputs, attrs }: Sample<unknown>): string {
     node: (type, _inputs, _attrs, domain) => many(1, type, domain)[0]!,
     many: (count, type, _inputs, _attrs, domain) => many(count, type, domain),
     constant: () => "x",
+    shape: () => "x",
   };
   const types = inputs.map(typeOf);
   const out = [op.type(types, attrs)].flat() as Type[];

@@ -23,6 +23,7 @@ export const codes = {
   "no-gradient": "a trainable parameter gets no gradient or does not move",
   disk: "the disk is full or may not be written",
   memory: "the run would not fit in memory",
+  onnx: "a program cannot be said as an ONNX model",
   run: "a run folder is missing, incomplete, locked or belongs to another run",
   internal: "plinth itself is wrong: please report it",
 } as const;

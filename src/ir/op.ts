@@ -17,6 +17,8 @@ export interface Emitter {
   many(outputs: number, type: string, inputs: readonly string[], attrs?: OnnxAttrs, domain?: string): string[];
   /** A named initialiser; equal ones are shared. */
   constant(dtype: Dtype, shape: Shape, values: ArrayLike<number> | number): string;
+  /** Sizes as an i64 list: a constant, or computed from the inputs where one is the length of an axis that varies. */
+  shape(sizes: Shape): string;
 }
 /** Whole numbers are written as ints; `{ float }` forces a float. */
 export type OnnxAttr = number | string | readonly number[] | { readonly float: number };

@@ -25,12 +25,12 @@ import {
   type Tensor,
   type Type,
 } from "../ir/index.js";
-import { type OnnxNode, type OnnxTensor, type OnnxValue, serialise } from "./protobuf.js";
+import { type AxisNames, named, type Said, said, sourceOf } from "./axes.js";
+import { type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue, serialise } from "./protobuf.js";
 
 export interface Emitted {
-  /** A serialised ModelProto. */
-  readonly bytes: Uint8Array;
-  /** The leaves: each is an input of the model under its own name. */
+  readonly model: OnnxModel;
+  /** The leaves: each is an input of the model under its own name, parameters only where their values were not given. */
   readonly params: Readonly<Record<string, Type>>;
   readonly inputs: Readonly<Record<string, Type>>;
   /** The model's output name of each of the program's outputs and of each next value. */
@@ -45,13 +45,28 @@ const fullSplat = 256;
 /** Whether `emit` can say the op: it has an ONNX form. */
 export const speaks = (op: AnyOp): boolean => op.onnx !== undefined;
 
+export interface EmitOptions {
+  /** Use ONNX Runtime's own operators where ops ask for them. */
+  readonly contrib?: boolean;
+  /** Sizes that stand for axes of any length. */
+  readonly axes?: AxisNames;
+  /** Values of the parameters: constants of the model, where they are inputs otherwise. */
+  readonly weights?: ReadonlyMap<string, Nd>;
+}
+
+/** The program as the bytes of an ONNX model, with what its inputs and outputs are called. */
+export function emit(program: Program, options: EmitOptions = {}): Emitted & { readonly bytes: Uint8Array } {
+  const emitted = emitModel(program, options);
+  return { ...emitted, bytes: serialise(emitted.model) };
+}
+
 /**
- * The program as an ONNX model of opset 21; with `contrib`, using ONNX Runtime's own operators where ops ask for them.
- * Every op must have an ONNX form: lower those that have not first. Throws a PlinthError when one has not.
+ * The program as an ONNX model of opset 21. Every op must have an ONNX form: lower those that have not first. Throws a PlinthError
+ * when one has not, and `onnx` where something depends on the length of an axis in a way that ONNX cannot say.
  */
-export function emit(program: Program, { contrib = false }: { contrib?: boolean } = {}): Emitted {
+export function emitModel(program: Program, { contrib = false, axes = new Map(), weights }: EmitOptions = {}): Emitted {
   const leaves = namedLeaves(program);
-  const graph = new Graph(contrib, leaves.keys());
+  const graph = new Graph(contrib, leaves, { axes, weights });
   const claim = (names: readonly string[], suffix = "") =>
     Object.fromEntries(names.map((name) => [name, graph.claim(`${name}${suffix}`)]));
   const outputs = claim(Object.keys(program.outputs));
@@ -61,7 +76,7 @@ export function emit(program: Program, { contrib = false }: { contrib?: boolean 
   for (const [name, t] of Object.entries(program.next)) graph.result(next[name]!, t);
   const types = (found: readonly Tensor[]) => Object.fromEntries(found.map((t) => [nameOf(t), t.type]));
   return {
-    bytes: graph.serialise([...leaves.values()]),
+    model: graph.model(),
     params: types(params(roots(program))),
     inputs: types(inputs(program)),
     outputs,
@@ -99,14 +114,16 @@ class Graph implements Emitter {
 
   constructor(
     readonly contrib: boolean,
-    leaves: Iterable<string>,
+    private readonly leaves: ReadonlyMap<string, OnnxValue>,
+    private readonly o: { readonly axes: AxisNames; readonly weights: ReadonlyMap<string, Nd> | undefined },
   ) {
-    this.taken = new Set(leaves);
+    this.taken = new Set(leaves.keys());
   }
 
   add(node: Node): void {
     const first = node.outputs[0]!;
-    if (isParam(first) || isInput(first)) this.names.set(first, nameOf(first));
+    this.current = node.op.name;
+    if (isParam(first) || isInput(first)) this.leaf(nameOf(first), first);
     else if (isConstant(first)) this.names.set(first, this.constant(first.dtype, first.shape, constantData(first)));
     else {
       const results = this.say(node);
@@ -121,10 +138,16 @@ class Graph implements Emitter {
     }
   }
 
+  private leaf(name: string, t: Tensor): void {
+    this.names.set(t, name);
+    const value = isParam(t) ? this.o.weights?.get(name) : undefined;
+    if (value && !this.initialisers.some((known) => known.name === name))
+      this.initialisers.push({ name, dtype: value.dtype, shape: value.shape, bytes: rawBytes(value) });
+  }
+
   private say(node: Node): readonly string[] {
     const { op, attrs } = node;
     const names = node.inputs.map((t) => this.names.get(t)!);
-    this.current = op.name;
     if (!op.onnx) throw fail("internal", `op ${op.name} has no ONNX form`, "lower the program before emitting it");
     if (typeof op.onnx === "string") return this.many(node.outputs.length, op.onnx, names);
     const types = { inputs: node.inputs.map((t) => t.type), outputs: node.types };
@@ -154,14 +177,58 @@ class Graph implements Emitter {
     return name;
   }
 
+  shape(sizes: Shape): string {
+    const terms = sizes.map((size) => said(size, this.o.axes, this.current));
+    if (!terms.some(Boolean)) return this.constant("i64", [sizes.length], sizes);
+    const key = `shape ${sizes}`;
+    const known = this.constants.get(key);
+    if (known) return known;
+    const parts = terms.map((term, i) => (term ? this.product(term) : this.constant("i64", [1], [sizes[i]!])));
+    const name = parts.length === 1 ? parts[0]! : this.node("Concat", parts, { axis: 0 });
+    this.constants.set(key, name);
+    return name;
+  }
+  /** i64 [1]. */
+  private product({ factor, axes }: Said): string {
+    const names = axes.map((axis) => this.axis(axis));
+    if (factor > 1) names.push(this.constant("i64", [1], [factor]));
+    return names.reduce((a, b) => this.node("Mul", [a, b]));
+  }
+  /** The length that an axis has in this run, i64 [1]. */
+  private axis(axis: number): string {
+    const key = `axis ${axis}`;
+    const known = this.constants.get(key);
+    if (known) return known;
+    const source = sourceOf(axis, this.o.axes, this.leaves.values());
+    const name =
+      "sum" in source
+        ? this.node(
+            "Add",
+            source.sum.map((part) => this.axis(part)),
+          )
+        : this.node("Shape", [source.input], { start: source.at, end: source.at + 1 });
+    this.constants.set(key, name);
+    return name;
+  }
+
   private stored(dtype: Dtype, shape: Shape, values: ArrayLike<number> | number): string {
+    if (
+      [...shape, ...(dtype === "i64" && typeof values !== "number" ? Array.from(values) : [])].some((n) =>
+        said(n, this.o.axes, this.current),
+      )
+    )
+      throw fail(
+        "onnx",
+        `${this.current}: its constant ${show({ dtype, shape })} depends on the length of an axis`,
+        "give positions and segments as inputs, so that masks are computed from them",
+      );
     const name = this.fresh("constant");
     this.initialisers.push({ name, dtype, shape, bytes: rawBytes(nd(dtype, shape, values)) });
     return name;
   }
 
   private filled(dtype: Dtype, shape: Shape, value: number): string {
-    const sizes = this.constant("i64", [shape.length], shape);
+    const sizes = this.shape(shape);
     const name = this.fresh("constant");
     const tensor = { name: "", dtype, shape: [1], bytes: rawBytes(nd(dtype, [1], value)) };
     this.nodes.push({ type: "ConstantOfShape", inputs: [sizes], outputs: [name], attrs: {}, domain: "", tensor });
@@ -176,11 +243,14 @@ class Graph implements Emitter {
     this.outputs.push({ name, ...t.type });
   }
 
-  serialise(leaves: readonly OnnxValue[]): Uint8Array {
+  model(): OnnxModel {
     const last = (name: string) => this.renamed.get(name) ?? name;
-    const named = this.nodes.map((n) => ({ ...n, inputs: n.inputs.map(last), outputs: n.outputs.map(last) }));
+    const nodes = this.nodes.map((n) => ({ ...n, inputs: n.inputs.map(last), outputs: n.outputs.map(last) }));
     const opsets = { "": opset, ...(this.contrib ? { "com.microsoft": 1 } : {}) };
-    return serialise({ nodes: named, initialisers: this.initialisers, inputs: leaves, outputs: this.outputs, opsets });
+    const declared = (v: OnnxValue) => ({ ...v, shape: named(v.shape as Shape, this.o.axes) });
+    const held = new Set(this.initialisers.map(({ name }) => name));
+    const inputs = [...this.leaves.values()].filter(({ name }) => !held.has(name)).map(declared);
+    return { nodes, initialisers: this.initialisers, inputs, outputs: this.outputs.map(declared), opsets };
   }
 
   /** The name itself, or with a number where it is taken. */

@@ -1,2 +1,4 @@
 /** The ONNX format: a program as a model that other runtimes run. */
-export { type Emitted, emit, speaks } from "./emit.js";
+export { type AxisNames, standIns } from "./axes.js";
+export { type EmitOptions, type Emitted, emit, emitModel, speaks } from "./emit.js";
+export { type OnnxModel, type OnnxTensor, serialise } from "./protobuf.js";

@@ -95,11 +95,11 @@ export interface OnnxNode {
   readonly domain: string;
   readonly tensor?: OnnxTensor;
 }
-/** ValueInfoProto: a name and a type. */
+/** ValueInfoProto: a name and a type; an axis of any length has a name in place of its size. */
 export interface OnnxValue {
   readonly name: string;
   readonly dtype: Dtype;
-  readonly shape: readonly number[];
+  readonly shape: readonly (number | string)[];
 }
 export interface OnnxModel {
   readonly nodes: readonly OnnxNode[];
@@ -166,7 +166,7 @@ function writeValue(w: Writer, v: OnnxValue): void {
   w.text(1, v.name).message(2, () =>
     w.message(1, () =>
       w.int(1, elementTypes[v.dtype]).message(2, () => {
-        for (const n of v.shape) w.message(1, () => w.int(1, n));
+        for (const n of v.shape) w.message(1, () => (typeof n === "number" ? w.int(1, n) : w.text(2, n)));
       }),
     ),
   );

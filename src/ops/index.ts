@@ -6,6 +6,7 @@ export { attention, attentionGrad, repeatHeads } from "./attention.js";
 export { batchNorm } from "./batch-norm.js";
 export { broadcast } from "./broadcast.js";
 export { type ConvAttrs, conv2d, conv2dInputGrad, conv2dWeightGrad } from "./conv.js";
+export { cumsum } from "./cumsum.js";
 export { add, detach, mul, neg, where } from "./elementwise.js";
 export { gather, gatherLast, scatterAdd, scatterLast, sliceAt, writeAt } from "./index-ops.js";
 export { type MatmulAttrs, matmul, swapped } from "./linalg.js";

@@ -12,7 +12,7 @@ export const reshape: Op<[Tensor], { readonly shape: Shape }> = op<[Tensor], { r
   },
   ref: ([x]) => x.data,
   vjp: (g, [x]) => [reshape(g, { shape: x.shape })],
-  onnx: (e, [x], { shape }) => e.node("Reshape", [x!, e.constant("i64", [shape.length], shape)], { allowzero: 1 }),
+  onnx: (e, [x], { shape }) => e.node("Reshape", [x!, e.shape(shape)], { allowzero: 1 }),
   cost: () => 0,
   samples: [
     { inputs: [[2, 6]], attrs: { shape: [3, 4] } },
@@ -77,7 +77,7 @@ export const expand: Op<[Tensor], { readonly shape: Shape }> = op<[Tensor], { re
   },
   ref: ([x], { shape }) => expanded(x, shape),
   vjp: (g) => [g],
-  onnx: (e, [x], { shape }) => e.node("Expand", [x!, e.constant("i64", [shape.length], shape)]),
+  onnx: (e, [x], { shape }) => e.node("Expand", [x!, e.shape(shape)]),
   cost: () => 0,
   samples: [
     { inputs: [[2, 1]], attrs: { shape: [2, 3] } },
@@ -107,8 +107,7 @@ export const slice: Op<[Tensor], { readonly axis: number; readonly start: number
     return [parts.length === 1 ? parts[0]! : concat(parts, axis)];
   },
   onnx(e, [x], { axis, start, end }) {
-    const one = (v: number) => e.constant("i64", [1], [v]);
-    return e.node("Slice", [x!, one(start), one(end), one(axis)]);
+    return e.node("Slice", [x!, e.shape([start]), e.shape([end]), e.constant("i64", [1], [axis])]);
   },
   cost: () => 0,
   samples: [
@@ -141,8 +140,7 @@ export const split: Op<[Tensor], SplitAttrs, readonly Tensor[]> = op<[Tensor], S
       axis,
     ),
   ],
-  onnx: (e, [x], { axis, sizes }) =>
-    e.many(sizes.length, "Split", [x!, e.constant("i64", [sizes.length], sizes)], { axis }),
+  onnx: (e, [x], { axis, sizes }) => e.many(sizes.length, "Split", [x!, e.shape(sizes)], { axis }),
   cost: () => 0,
   samples: [
     { inputs: [[5, 2]], attrs: { axis: 0, sizes: [2, 3] } },

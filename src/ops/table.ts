@@ -4,6 +4,7 @@ import * as activation from "./activation.js";
 import * as attention from "./attention.js";
 import * as batchNorm from "./batch-norm.js";
 import * as conv from "./conv.js";
+import * as cumsum from "./cumsum.js";
 import * as elementwise from "./elementwise.js";
 import * as index from "./index-ops.js";
 import * as linalg from "./linalg.js";
@@ -20,6 +21,7 @@ const families = {
   linalg,
   shape,
   reduce,
+  cumsum,
   index,
   random,
   activation,

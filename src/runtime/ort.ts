@@ -128,7 +128,7 @@ const checkSpoken = (name: string, value: Nd): void => {
     throw fail("engine", `the ort engine holds no bf16 values: ${name} is ${show(value)}`, "convert it to f32");
 };
 
-function loaded(program: Program, emitted: Emitted): Loaded {
+function loaded(program: Program, emitted: Emitted & { readonly bytes: Uint8Array }): Loaded {
   const results = (names: Readonly<Record<string, string>>, values: Program["outputs"]) =>
     Object.entries(values).map(([name, t]) => ({ name, result: names[name]!, type: t.type }));
   return {

@@ -1,9 +1,11 @@
 /** Scaled dot-product attention (Vaswani et al. 2017): heads, masks, and dropout on the probabilities. */
 import { constant, f32, i32, type Scope, scalar, type Tensor } from "../ir/index.js";
-import { attention, repeatHeads, where } from "../ops/index.js";
+import { attention, cumsum, repeatHeads, where } from "../ops/index.js";
 import type { Cache } from "./cache.js";
 import { dropout, type Noise } from "./layers.js";
 
+/** Rows above this length are computed when a program runs: as constants they would take more than they are worth. */
+const longest = 8192;
 // finite: a row of nothing but -Infinity would be NaN after softmax
 const hidden = -1e9;
 
@@ -38,6 +40,11 @@ export function attentionMask(
 }
 
 function pastMask(T: number, window = T): Tensor {
+  if (T > longest) {
+    const keys = rowPositions(1, T);
+    const back = keys.reshape([T, 1]).sub(keys);
+    return where(back.greater(-1).and(back.less(window)), scalar(0), scalar(hidden));
+  }
   const values = new Float64Array(T * T).fill(hidden);
   for (let query = 0; query < T; query++)
     values.fill(0, query * T + Math.max(0, query + 1 - window), query * T + query + 1);
@@ -56,11 +63,16 @@ export function crossMask(queries: Tensor | undefined, keys: Tensor): Tensor {
 }
 
 /** Positions 0, 1, … of every row: i32 [B T]. */
-export const rowPositions = (B: number, T: number): Tensor =>
-  constant(
+export function rowPositions(B: number, T: number): Tensor {
+  if (T > longest)
+    return cumsum(constant(1, i32([1, T])), { axis: 1 })
+      .sub(1)
+      .expand([B, T]);
+  return constant(
     Array.from({ length: B * T }, (_, i) => i % T),
     i32([B, T]),
   );
+}
 
 export interface AttendOptions {
   /** Numbers added to the scores of the new tokens among themselves. */

@@ -1,5 +1,6 @@
 /** Relative positions: a learned number for each head and distance, added to the scores of attention (Raffel et al. 2020). */
 import { constant, type Init, i32, type Scope, type Tensor } from "../ir/index.js";
+import { rowPositions } from "./attention.js";
 
 export interface RelativeOptions {
   readonly heads: number;
@@ -37,11 +38,7 @@ export function relativeBias(
 function along(places: Places, axes: readonly number[]): Tensor {
   const [B, n] = typeof places === "number" ? [1, places] : places.dims("B T");
   const shape = [B, ...axes.map((size) => (size < 0 ? n : size))];
-  if (typeof places !== "number") return places.reshape(shape);
-  return constant(
-    Array.from({ length: n }, (_, i) => i),
-    i32(shape),
-  );
+  return (typeof places === "number" ? rowPositions(1, n) : places).reshape(shape);
 }
 
 /** The number of a distance, key's place less query's: exact up to a quarter of the buckets (a half where only one side counts), then logarithmic. */

@@ -5,17 +5,18 @@ import type { OnnxValue } from "./protobuf.js";
 /** What an axis is called, by the size that stands for it. */
 export type AxisNames = ReadonlyMap<number, string>;
 
-/** A size as so many times a product of axes. */
+/** A size as so many times a product of axes, plus a few. */
 export interface Said {
   readonly factor: number;
   readonly axes: readonly number[];
+  readonly plus: number;
 }
 
 /** Sizes this near one that stands for an axis come from it, by adding or taking away. */
 const near = 64;
 
-/** The size in terms of axes; undefined where it is the same for all inputs. Throws `onnx` for one that is a sum with an axis. */
-export function said(size: number, names: AxisNames, op: string): Said | undefined {
+/** The size in terms of axes; undefined where it is the same for all inputs. */
+export function said(size: number, names: AxisNames): Said | undefined {
   let factor = size;
   const axes: number[] = [];
   for (const axis of names.keys())
@@ -23,24 +24,19 @@ export function said(size: number, names: AxisNames, op: string): Said | undefin
       factor /= axis;
       axes.push(axis);
     }
-  if (axes.length) return { factor, axes };
-  for (const [axis, name] of names)
-    if (Math.abs(size - axis) <= near)
-      throw fail(
-        "onnx",
-        `${op}: a size is ${name} ${size > axis ? "+" : "-"} ${Math.abs(size - axis)}, which a model with this axis cannot say`,
-        "export the model at fixed sizes",
-      );
-  return undefined;
+  if (axes.length) return { factor, axes, plus: 0 };
+  const close = [...names.keys()].find((axis) => Math.abs(size - axis) <= near);
+  return close === undefined ? undefined : { factor: 1, axes: [close], plus: size - close };
 }
 
 /** A shape with the names of its axes: what an input or a result is declared as. */
 export const named = (shape: Shape, names: AxisNames): (number | string)[] =>
   shape.map((size) => {
-    const found = said(size, names, "a result");
+    const found = said(size, names);
     if (!found) return size;
-    const factors = [...(found.factor > 1 ? [`${found.factor}`] : []), ...found.axes.map((axis) => names.get(axis)!)];
-    return factors.join("*");
+    const { factor, axes, plus } = found;
+    const product = [...(factor > 1 ? [`${factor}`] : []), ...axes.map((axis) => names.get(axis)!)].join("*");
+    return plus ? `${product}${plus > 0 ? "+" : ""}${plus}` : product;
   });
 
 /** Where an axis can be read: an input and the number of the axis there, or two axes it is the sum of. */

@@ -178,7 +178,7 @@ class Graph implements Emitter {
   }
 
   shape(sizes: Shape): string {
-    const terms = sizes.map((size) => said(size, this.o.axes, this.current));
+    const terms = sizes.map((size) => said(size, this.o.axes));
     if (!terms.some(Boolean)) return this.constant("i64", [sizes.length], sizes);
     const key = `shape ${sizes}`;
     const known = this.constants.get(key);
@@ -189,10 +189,12 @@ class Graph implements Emitter {
     return name;
   }
   /** i64 [1]. */
-  private product({ factor, axes }: Said): string {
+  private product({ factor, axes, plus }: Said): string {
     const names = axes.map((axis) => this.axis(axis));
-    if (factor > 1) names.push(this.constant("i64", [1], [factor]));
-    return names.reduce((a, b) => this.node("Mul", [a, b]));
+    const one = (n: number) => this.constant("i64", [1], [n]);
+    if (factor > 1) names.push(one(factor));
+    const product = names.reduce((a, b) => this.node("Mul", [a, b]));
+    return plus ? this.node("Add", [product, one(plus)]) : product;
   }
   /** The length that an axis has in this run, i64 [1]. */
   private axis(axis: number): string {
@@ -214,7 +216,7 @@ class Graph implements Emitter {
   private stored(dtype: Dtype, shape: Shape, values: ArrayLike<number> | number): string {
     if (
       [...shape, ...(dtype === "i64" && typeof values !== "number" ? Array.from(values) : [])].some((n) =>
-        said(n, this.o.axes, this.current),
+        said(n, this.o.axes),
       )
     )
       throw fail(

@@ -1,9 +1,8 @@
 /** Running sums. */
 import { constant, fail, type Op, op, show, size, type Tensor } from "../ir/index.js";
-import { add, cast, sub } from "./elementwise.js";
-import { matmul } from "./linalg.js";
+import { add, sub } from "./elementwise.js";
 import { sum } from "./reduce.js";
-import { expand, reshape, transpose } from "./shape.js";
+import { concat, expand, slice } from "./shape.js";
 
 /** Each element plus all before it along one axis. */
 export const cumsum: Op<[Tensor], { readonly axis: number }> = op<[Tensor], { readonly axis: number }>({
@@ -18,17 +17,15 @@ export const cumsum: Op<[Tensor], { readonly axis: number }> = op<[Tensor], { re
     for (let i = 0; i < y.length; i++) if (Math.floor(i / step) % x.shape[axis]! > 0) y[i]! += y[i - step]!;
     return y;
   },
+  // each round adds what lies twice as far back (Hillis and Steele 1986)
   lower([x], { axis }) {
     const n = x.shape[axis]!;
-    const last = x.shape.map((_, d) => d).filter((d) => d !== axis);
-    const order = [...last, axis];
-    const rows = reshape(transpose(cast(x, { to: "f32" }), { order }), { shape: [size(x.shape) / Math.max(n, 1), n] });
-    const triangle = constant(
-      Float64Array.from({ length: n * n }, (_, i) => (Math.floor(i / n) <= i % n ? 1 : 0)),
-      { dtype: "f32", shape: [n, n] },
-    );
-    const sums = reshape(matmul(rows, triangle, {}), { shape: order.map((d) => x.shape[d]!) });
-    return cast(transpose(sums, { order: x.shape.map((_, d) => order.indexOf(d)) }), { to: x.dtype });
+    let y = x;
+    for (let back = 1; back < n; back *= 2) {
+      const none = constant(0, { dtype: x.dtype, shape: x.shape.map((m, d) => (d === axis ? back : m)) });
+      y = add(y, concat([none, slice(y, { axis, start: 0, end: n - back })], axis));
+    }
+    return y;
   },
   vjp(g, _, __, { axis }) {
     const total = expand(sum(g, { axes: [axis], keep: true }), { shape: g.shape });

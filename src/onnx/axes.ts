@@ -50,22 +50,36 @@ export function sourceOf(axis: number, names: AxisNames, inputs: Iterable<OnnxVa
   throw fail("onnx", `no input has the axis ${names.get(axis)}`, "give the model an input of that length");
 }
 
-/** The first numbers from `from` on that are prime and far from every size there is, two of them with a prime sum. */
-export function standIns(sizes: Iterable<number>): { batch: number; sequence: number; past: number; source: number } {
-  const taken = new Set(sizes);
-  const free = (n: number) => ![...taken].some((size) => size % n === 0 || Math.abs(size - n) <= 4 * near);
-  const next = (from: number, fits: (n: number) => boolean = () => true): number => {
+/**
+ * Sizes that stand for axes of any length in a model that has the sizes given: each apart from all others, `first` and `second` of a
+ * pair with a sum that is a size of its own.
+ */
+export function standIns(taken: Iterable<number>): StandIns {
+  const sizes = [...taken];
+  const free = (n: number) => sizes.every((size) => (size === 0 || size % n) && Math.abs(size - n) > 4 * near);
+  const prime = (from: number, fits: (n: number) => boolean = () => true): number => {
     let n = from;
     while (!isPrime(n) || !free(n) || !fits(n)) n++;
-    taken.add(n);
+    sizes.push(n);
     return n;
   };
-  const batch = next(1009);
-  const sequence = next(10_007);
-  const source = next(15_013);
-  // twice a prime: a prime of its own size, and an odd sum with the sequence
-  const half = next(10_501, (n) => isPrime(sequence + 2 * n) && free(sequence + 2 * n) && free(2 * n));
-  return { batch, sequence, source, past: 2 * half };
+  const pair = (from: number) => {
+    const first = prime(from);
+    // twice a prime, since two odd numbers have an even sum
+    const half = prime(from / 2 + 700, (n) => free(2 * n) && isPrime(first + 2 * n) && free(first + 2 * n));
+    sizes.push(2 * half, first + 2 * half);
+    return { first, second: 2 * half };
+  };
+  return { single: prime(1009), pairs: [pair(10_000), pair(17_000)] };
+}
+
+export interface StandIns {
+  readonly single: number;
+  readonly pairs: readonly [Pair, Pair];
+}
+interface Pair {
+  readonly first: number;
+  readonly second: number;
 }
 
 function isPrime(n: number): boolean {

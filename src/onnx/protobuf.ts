@@ -77,12 +77,15 @@ const encoder = new TextEncoder();
 const varintSize = (value: number): number => (value < 128 ? 1 : 1 + varintSize(Math.floor(value / 128)));
 
 /** ONNX's numbers for element types (TensorProto.DataType). */
-const elementTypes = { f32: 1, i32: 6, i64: 7, bool: 9, f16: 10, u32: 12, bf16: 16 } satisfies Record<Dtype, number>;
+const elementTypes = { f32: 1, i8: 3, i32: 6, i64: 7, bool: 9, f16: 10, u32: 12, bf16: 16 } satisfies Record<
+  Dtype | "i8",
+  number
+>;
 
 /** TensorProto, its values as raw little-endian bytes. */
 export interface OnnxTensor {
   readonly name: string;
-  readonly dtype: Dtype;
+  readonly dtype: Dtype | "i8";
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
 }

@@ -4,6 +4,7 @@ export type { Engine, Pieces, Probe, RunOptions, Session, SessionOptions, State 
 export { fillSession } from "./fill.js";
 export { native, nativeEngine } from "./native/engine.js";
 export { type Peaks, peaks } from "./native/peaks.js";
+export { type OnnxFile, openOnnxFile } from "./onnx-file.js";
 export { type OrtOptions, ort, ortEngine } from "./ort.js";
 export { peak } from "./peak.js";
 export type { HeldValue, InstructionProfile, MemoryProfile, Profile } from "./profile.js";

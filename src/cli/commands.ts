@@ -32,6 +32,10 @@ export const commands = {
     summary: "the likeliest words for the gaps of a text",
     load: async () => (await import("./fill.js")).fill,
   },
+  export: {
+    summary: "write a model for Python's transformers, sentence-transformers, and transformers.js",
+    load: async () => (await import("./export.js")).exporting,
+  },
   compare: {
     summary: "runs side by side: what they reached, what they cost, in what they differ",
     load: async () => (await import("./compare.js")).compare,

@@ -51,6 +51,8 @@ interface Sizes {
   /** A source's tokens whose keys this run makes, and those that an earlier run made. */
   readonly source: number;
   readonly sourcePast: number;
+  /** Engines here take i32; others are given what their tokenisers make. */
+  readonly whole?: "i32" | "i64";
 }
 
 type Outputs = Readonly<Record<string, Tensor>>;
@@ -96,12 +98,32 @@ const built = (o: PortableOptions, sizes: Sizes): Partial<Record<Portable["file"
   return { encoder_model: reader(o, sizes), decoder_model_merged: writer(o, sizes) };
 };
 
-const whole = (name: string, shape: readonly number[]): Tensor => input(name, { dtype: "i64", shape }).cast("i32");
+/** Whole numbers [B T] of the model's inputs. */
+const given = ({ whole = "i64" }: Pick<Sizes, "whole">, name: string, shape: readonly number[]): Tensor =>
+  input(name, { dtype: whole, shape }).cast("i32");
+
+/** What the files should answer: the same ends at fixed sizes, a text that is written on read whole, `decoder_` before a target's. */
+export function answering(
+  o: PortableOptions,
+  { batch, sequence, source }: Omit<Sizes, "past" | "sourcePast">,
+): Program {
+  const sizes = { batch, sequence, source, past: 0, sourcePast: 0, whole: "i32" as const };
+  if (o.task === "text-generation") return { outputs: encoder({ ...o, task: "fill-mask" }, sizes), next: {} };
+  if (o.task !== "text2text-generation") return { outputs: encoder(o, sizes), next: {} };
+  const { family, config } = o;
+  const p = new Scope();
+  const segments = given(sizes, "attention_mask", [batch, source]);
+  const hidden = family.encode!(p, { ids: given(sizes, "input_ids", [batch, source]), segments }, config);
+  const ids = given(sizes, "decoder_input_ids", [batch, sequence]);
+  const logits = scores(p, family.body(p, { ids, memory: { hidden, segments } }, config), o);
+  return { outputs: { last_hidden_state: hidden, logits }, next: {} };
+}
 
 /** Texts read at once: a vector for each token, or what a head makes of them. */
-function encoder({ family, config, task, classes = 2, pooling }: PortableOptions, { batch, sequence }: Sizes): Outputs {
+function encoder({ family, config, task, classes = 2, pooling }: PortableOptions, at: Sizes): Outputs {
   const p = new Scope();
-  const row = (name: string) => whole(name, [batch, sequence]);
+  const { batch, sequence } = at;
+  const row = (name: string) => given(at, name, [batch, sequence]);
   const x: LanguageInputs = {
     ids: row("input_ids"),
     segments: row("attention_mask"),
@@ -141,10 +163,10 @@ function scores(p: Scope, hidden: Tensor, { family, config }: Model): Tensor {
 function decoder({ family, config }: PortableOptions, { batch, sequence, past }: Sizes): Outputs {
   const p = new Scope();
   const present: Record<string, Tensor> = {};
-  const ids = whole("input_ids", [batch, sequence]);
-  const mask = whole("attention_mask", [batch, past + sequence]);
+  const ids = given({}, "input_ids", [batch, sequence]);
+  const mask = given({}, "attention_mask", [batch, past + sequence]);
   const places = where(mask.greater(0), cumsum(mask, { axis: 1 }), mask).sub(1);
-  const queries = whole("position_ids", [batch, sequence]);
+  const queries = given({}, "position_ids", [batch, sequence]);
   const cache = pastCache(
     {
       positions: places.slice(1, 0, past),
@@ -160,7 +182,7 @@ function decoder({ family, config }: PortableOptions, { batch, sequence, past }:
 
 /** The encoder of an encoder–decoder. */
 function reader({ family, config }: PortableOptions, { batch, source }: Sizes): Outputs {
-  const x = { ids: whole("input_ids", [batch, source]), segments: whole("attention_mask", [batch, source]) };
+  const x = { ids: given({}, "input_ids", [batch, source]), segments: given({}, "attention_mask", [batch, source]) };
   return { last_hidden_state: family.encode!(new Scope(), x, config) };
 }
 
@@ -182,9 +204,9 @@ function writer({ family, config }: PortableOptions, { batch, sequence, past, so
   );
   const memory = {
     hidden: input("encoder_hidden_states", f32([batch, source, config.hiddenSize])),
-    segments: whole("encoder_attention_mask", [batch, source + sourcePast]),
+    segments: given({}, "encoder_attention_mask", [batch, source + sourcePast]),
   };
-  const x = { ids: whole("input_ids", [batch, sequence]), positions: queries, memory, cache };
+  const x = { ids: given({}, "input_ids", [batch, sequence]), positions: queries, memory, cache };
   const logits = scores(p, family.body(p, x, config), { family, config });
   return { logits, ...present };
 }

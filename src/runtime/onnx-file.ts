@@ -3,7 +3,8 @@ import { arrayOf, type Dtype, fail, type Nd } from "../ir/index.js";
 
 export interface OnnxFile {
   readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
+  /** Sizes of the inputs' axes, or their names. */
+  readonly shapes: Readonly<Record<string, readonly (number | string)[]>>;
   run(feeds: Readonly<Record<string, Nd>>): Promise<Readonly<Record<string, Nd>>>;
   close(): Promise<void>;
 }
@@ -19,7 +20,7 @@ export async function openOnnxFile(path: string): Promise<OnnxFile> {
   });
   return {
     inputs: session.inputNames,
-    outputs: session.outputNames,
+    shapes: Object.fromEntries(session.inputMetadata.map((meta) => [meta.name, meta.isTensor ? meta.shape : []])),
     async run(feeds) {
       const given = Object.entries(feeds).map(([name, { dtype, shape, data }]) => [
         name,

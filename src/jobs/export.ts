@@ -1,0 +1,113 @@
+/** Writing a model for others: a folder that Python's transformers and sentence-transformers load, and ONNX files for transformers.js. */
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import { rows } from "../data/index.js";
+import { fail } from "../ir/index.js";
+import { type Base, openBase } from "./base.js";
+import { poolingOf, writeCommon, writeSentenceTransformers, writeTransformers } from "./export-folder.js";
+import { type ExportedFile, exportOnnx } from "./export-onnx.js";
+import { type ExportOptions, exportOptions, type ResolvedExport } from "./export-options.js";
+import { optionsOf } from "./options.js";
+import type { ExportTask } from "./portable.js";
+
+/** What was written: one ONNX file, or the folder for a reader. */
+export type Exported =
+  | ({ readonly kind: "onnx" } & ExportedFile)
+  | { readonly kind: "transformers" | "sentence-transformers"; readonly file: string };
+
+/**
+ * Export a model; yields what is written as it is written. Throws `checkpoint` for a folder that is no model, `config` for a format
+ * that cannot hold it, `run` for a folder that is there already, `parity` for an ONNX file that answers differently, which is taken away.
+ */
+export async function* exportModel(given: ExportOptions): AsyncGenerator<Exported> {
+  const o = optionsOf(exportOptions, given);
+  const base = await openBase(o.model);
+  const task = taskOf(base, o);
+  await requireFree(base, o);
+  const pooling = o.pooling ?? (await poolingOf(base)) ?? base.family.poolings[0]!;
+  const common = { base, task, pooling };
+  await writeCommon(o.out, common);
+  const folders = { transformers: writeTransformers, "sentence-transformers": writeSentenceTransformers };
+  if (o.format.includes("transformers") || o.format.includes("sentence-transformers")) {
+    await folders.transformers(o.out, common);
+    yield { kind: "transformers", file: o.out };
+  }
+  if (o.format.includes("sentence-transformers")) {
+    await folders["sentence-transformers"](o.out, common);
+    yield { kind: "sentence-transformers", file: o.out };
+  }
+  if (!o.format.includes("onnx")) return;
+  const { family, config, labels } = base;
+  const classes = labels?.length;
+  const texts = await samples(base, o);
+  const start = Number(base.json["decoder_start_token_id"] ?? base.json["pad_token_id"] ?? 0);
+  for await (const file of exportOnnx(o.out, {
+    ...o,
+    family,
+    config,
+    base,
+    task,
+    classes,
+    pooling,
+    texts,
+    begin: [start],
+  }))
+    yield { kind: "onnx", ...file };
+}
+
+/** What config.json says the model is for. Throws `config` for a task that the model has no head for. */
+function taskOf({ json, labels, family }: Base, { task }: ResolvedExport): ExportTask {
+  const [architecture = ""] = (json["architectures"] ?? []) as string[];
+  const own = ownTask(architecture, family.objective, labels !== undefined && isClassifier(json));
+  if (!task || task === own || task === "feature-extraction") return task ?? own;
+  throw fail(
+    "config",
+    `the model has a head for ${own}, not for ${task}`,
+    `export it for ${own} or feature-extraction`,
+    "task",
+  );
+}
+
+function ownTask(architecture: string, objective: string, labelled: boolean): ExportTask {
+  if (objective === "seq2seq") return "text2text-generation";
+  if (/ForTokenClassification$/.test(architecture)) return "token-classification";
+  if (/ForQuestionAnswering$/.test(architecture)) return "question-answering";
+  if (labelled) return "text-classification";
+  if (objective === "causal") return "text-generation";
+  return /For(MaskedLM|PreTraining)$/.test(architecture) ? "fill-mask" : "feature-extraction";
+}
+const isClassifier = (json: Base["json"]): boolean =>
+  `${json["architectures"]}`.endsWith("ForSequenceClassification") ||
+  (json["plinth"] as { task?: string } | undefined)?.task === "text-classification";
+
+async function requireFree({ path }: Base, { out, replace }: ResolvedExport): Promise<void> {
+  if (resolve(out) === resolve(path))
+    throw fail("run", "the model would be written over itself", "name another folder", out);
+  if (!replace && existsSync(out) && (await readdir(out)).length)
+    throw fail("run", "there is something in this folder already", "name another folder, or add --replace", out);
+}
+
+const own = [
+  "A small bird sat on the branch of an old tree and sang.",
+  "The price of bread rose by 12 % last year, said the minister.",
+  "How do I reset my password?",
+  "She read the letter twice, folded it, and put it back into the drawer where it had lain for years.",
+  "no",
+];
+
+/** Texts as the model reads them, cut to a length that is quickly computed. */
+async function samples({ tokenizer, config }: Base, o: ResolvedExport): Promise<Int32Array[]> {
+  const texts: string[] = [];
+  for await (const { fields } of rows(o.data, { text: o.text })) {
+    texts.push(String(fields[o.text] ?? ""));
+    if (texts.length >= o.samples) break;
+  }
+  const { cls, sep } = tokenizer.special;
+  const framed = cls !== undefined && sep !== undefined;
+  const most = Math.min(64, config.contextLength) - (framed ? 2 : 0);
+  const encoded = await tokenizer.encodeBatch(texts.length ? texts : own);
+  return encoded
+    .map((ids) => Int32Array.from([...(framed ? [cls] : []), ...ids.slice(0, most), ...(framed ? [sep] : [])]))
+    .filter((ids) => ids.length);
+}

@@ -1,8 +1,8 @@
 /** The files of an export beside its ONNX models: config, tokeniser, weights, and what sentence-transformers reads. */
 import { copyFile, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { fail } from "../ir/index.js";
-import { makeFolder, openModelFolder, type Pooling, replaceFile } from "../models/index.js";
+import { fail, type Nd, nameOf, type Tensor } from "../ir/index.js";
+import { loadWeights, makeFolder, openModelFolder, type Pooling, replaceFile } from "../models/index.js";
 import type { Base } from "./base.js";
 import type { ExportTask } from "./portable.js";
 import { textsBegin } from "./save-model.js";
@@ -179,11 +179,12 @@ function requirePublic({ base, task, pooling }: FolderOptions): void {
     );
 }
 
-/** Whether the folder has weights for a model's language-model head. */
-export async function hasHead(base: Base): Promise<boolean> {
-  await using folder = await openModelFolder(base.path);
-  const names = [...folder.tensors.keys()].map((name) => base.family.fromPublicName(name, base.config));
-  return names.some((name) => name?.startsWith("cls.predictions."));
+/** Values of the parameters; other weights of the folder, such as a head that the task has no use for, are left out. */
+export async function weightsOf({ path, family, config }: Base, wanted: readonly Tensor[]): Promise<Map<string, Nd>> {
+  await using folder = await openModelFolder(path);
+  const types = new Map(wanted.map((t) => [nameOf(t), t.type]));
+  const rename = (name: string) => [family.fromPublicName(name, config), name].find((one) => one && types.has(one));
+  return await loadWeights(folder, types, { rename });
 }
 
 const text = (path: string): Promise<string | undefined> => readFile(path, "utf8").catch(() => undefined);

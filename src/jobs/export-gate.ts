@@ -2,6 +2,7 @@
 import { inputs, type Nd, nameOf, nd, type Program, params, roots, size } from "../ir/index.js";
 import { chooseEngine, type OnnxFile, type Session } from "../runtime/index.js";
 import type { Base } from "./base.js";
+import { weightsOf } from "./export-folder.js";
 import { answering, type PortableOptions } from "./portable.js";
 
 export interface GateOptions extends PortableOptions {
@@ -35,7 +36,7 @@ type Feeds = Readonly<Record<string, Nd>>;
 export async function openGate(o: GateOptions): Promise<Gate> {
   const few = answering(o, { batch: 1, sequence: 2, source: 2 });
   const engine = await chooseEngine(o.engine);
-  const session = await engine.open(await o.base.weights(params(roots(few))), { threads: o.threads });
+  const session = await engine.open(await weightsOf(o.base, params(roots(few))), { threads: o.threads });
   return {
     distance: (files) => distance(session, files, o),
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),

@@ -35,22 +35,15 @@ export async function writeCommon(folder: string, o: FolderOptions): Promise<voi
     await put(folder, "generation_config.json", { ...ends });
 }
 
-/** Weights for Python's transformers, as they are stored. Throws `config` for what transformers has no model for. */
-export async function writeTransformers(folder: string, o: FolderOptions): Promise<void> {
-  requirePublic(o);
-  for (const name of await readdir(o.base.path))
-    if (weights.test(name)) await copyFile(join(o.base.path, name), join(folder, name));
+/** Weights for Python's transformers, as they are stored. */
+export async function writeTransformers(folder: string, { base }: FolderOptions): Promise<void> {
+  for (const name of await readdir(base.path))
+    if (weights.test(name)) await copyFile(join(base.path, name), join(folder, name));
 }
 
-/** The modules that make one vector of a text. Throws `config` where sentence-transformers has none like it. */
+/** The modules that make one vector of a text. */
 export async function writeSentenceTransformers(folder: string, { base, pooling }: FolderOptions): Promise<void> {
   const { hiddenSize, contextLength } = base.config;
-  if (base.family.objective === "seq2seq")
-    throw fail(
-      "config",
-      `sentence-transformers reads no ${base.family.name} model that plinth writes`,
-      "export with --format transformers",
-    );
   const normalised = await text(join(base.path, "modules.json")).then((json) => json?.includes("Normalize") ?? true);
   const modules = [
     ["", "Transformer"],
@@ -156,7 +149,7 @@ function begun({ tokenizer }: Base): Json {
 }
 
 /** Throws `config` where Python's transformers would read something else than what was trained. */
-function requirePublic({ base, task, pooling }: FolderOptions): void {
+export function requirePublic({ base, task, pooling }: FolderOptions): void {
   const type = base.family.toPublic(base.config)["model_type"];
   if (`${type}`.startsWith("plinth"))
     throw fail(
@@ -176,6 +169,16 @@ function requirePublic({ base, task, pooling }: FolderOptions): void {
       "config",
       `transformers' classifiers read the first token, this one was trained on ${pooling} pooling`,
       "export with --format onnx, which holds the pooling too, or adapt with --pooling cls",
+    );
+}
+
+/** Throws `config` where sentence-transformers has no modules like the model. */
+export function requireSentences({ base }: FolderOptions): void {
+  if (base.family.objective === "seq2seq")
+    throw fail(
+      "config",
+      `sentence-transformers reads no ${base.family.name} model that plinth writes`,
+      "export with --format transformers",
     );
 }
 

@@ -5,7 +5,14 @@ import { resolve } from "node:path";
 import { rows } from "../data/index.js";
 import { fail } from "../ir/index.js";
 import { type Base, openBase } from "./base.js";
-import { poolingOf, writeCommon, writeSentenceTransformers, writeTransformers } from "./export-folder.js";
+import {
+  poolingOf,
+  requirePublic,
+  requireSentences,
+  writeCommon,
+  writeSentenceTransformers,
+  writeTransformers,
+} from "./export-folder.js";
 import { type ExportedFile, exportOnnx } from "./export-onnx.js";
 import { type ExportOptions, exportOptions, type ResolvedExport } from "./export-options.js";
 import { optionsOf } from "./options.js";
@@ -27,14 +34,16 @@ export async function* exportModel(given: ExportOptions): AsyncGenerator<Exporte
   await requireFree(base, o);
   const pooling = o.pooling ?? (await poolingOf(base)) ?? base.family.poolings[0]!;
   const common = { base, task, pooling };
+  const forPython = o.format.some((format) => format !== "onnx");
+  if (forPython) requirePublic(common);
+  if (o.format.includes("sentence-transformers")) requireSentences(common);
   await writeCommon(o.out, common);
-  const folders = { transformers: writeTransformers, "sentence-transformers": writeSentenceTransformers };
-  if (o.format.includes("transformers") || o.format.includes("sentence-transformers")) {
-    await folders.transformers(o.out, common);
+  if (forPython) {
+    await writeTransformers(o.out, common);
     yield { kind: "transformers", file: o.out };
   }
   if (o.format.includes("sentence-transformers")) {
-    await folders["sentence-transformers"](o.out, common);
+    await writeSentenceTransformers(o.out, common);
     yield { kind: "sentence-transformers", file: o.out };
   }
   if (!o.format.includes("onnx")) return;

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { type Exported, type ExportOptions, exportModel } from "../src/index.js";
 import { precisions } from "../src/jobs/export-onnx.js";
 import { temporary } from "./temporary.js";
-import { sentences, type TinyOptions, writeTiny } from "./tiny-model.js";
+import { sentences, type TinyOptions, writeTiny } from "./tiny-saved.js";
 
 const folder = temporary("plinth-export-");
 const all = async (options: ExportOptions): Promise<Exported[]> => {

@@ -20,7 +20,7 @@ export function untar(path: string): Map<string, Uint8Array> {
 
 type Value = bigint | Uint8Array;
 /** A message's fields: every value of a field number, in order. */
-class Message {
+export class Message {
   private readonly fields = new Map<number, Value[]>();
   constructor(bytes: Uint8Array) {
     let at = 0;

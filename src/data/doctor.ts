@@ -1,5 +1,6 @@
 /** The doctor: what is wrong with data, counted and named, before a run spends hours on it. */
 import { PlinthError } from "../ir/index.js";
+import { examineChat } from "./chat.js";
 import { frameOf } from "./classification.js";
 import type { Overflow } from "./overflow.js";
 import { hashText } from "./random.js";
@@ -87,8 +88,8 @@ export async function examine(
   const charts: Chart[] = [];
   for (const name of ["train", "validation", "test"] as const)
     if (splits[name]) charts.push(await chart(name, splits[name], o));
-  const findings = checks
-    .flatMap((check) => check(charts, o))
+  const chat = o.tokenizer?.chat ? await examineChat(o.tokenizer, o.tokenizer.chat) : [];
+  const findings = [...checks.flatMap((check) => check(charts, o)), ...chat]
     .map((finding) => (o.allow?.includes(finding.code) ? { ...finding, severity: "warning" as const } : finding))
     .sort((a, b) => Number(b.severity === "error") - Number(a.severity === "error"));
   return {

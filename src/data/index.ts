@@ -2,6 +2,7 @@
 export type { Batch, Batches, CorpusBatches } from "./batch.js";
 export { byLength, type LengthBatch } from "./by-length.js";
 export { causalBatches } from "./causal.js";
+export { type Chat, examineChat, type Message, renderChat } from "./chat.js";
 export { classificationBatches, type Example, encodeExamples, frameOf } from "./classification.js";
 export { column } from "./columns.js";
 export {
@@ -23,6 +24,7 @@ export {
   type PairOptions,
   sequenceBatches,
 } from "./pairs.js";
+export type { TokenTexts } from "./pieces.js";
 export { type Prefetched, prefetch } from "./prefetch.js";
 export { hash, hashText, permutation, random } from "./random.js";
 export type { Document, Row } from "./row.js";

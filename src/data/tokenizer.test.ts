@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, expect, test } from "vitest";
+import { tokenizerJson } from "../../test/sentencepiece.js";
 import { shared } from "../../test/shared.js";
 import { loadTokenizer, type Tokenizer, tokenizerKinds, trainTokenizer } from "./index.js";
 import { byteLetters, byteMerges } from "./vocabulary.js";
@@ -118,6 +119,12 @@ test("bad tokenisers are refused by name", async () => {
   expect(await refusal(put("broken.json", "{"))).toMatch(/not valid JSON/);
   expect(await refusal(put("kind.json", '{"model": {"type": "Magic", "vocab": {}}}'))).toMatch(/not a tokeniser/);
   expect(await refusal(tmpdir())).toMatch(/has no tokeniser/);
+  const { json } = await trainTokenizer(corpus, { kind: "bpe", vocabSize: 300 });
+  for (const map of ["", "AAAA", "/////w=="]) {
+    const normalizer = { type: "Sequence", normalizers: [{ type: "Precompiled", precompiled_charsmap: map }] };
+    const path = put("map.json", JSON.stringify({ ...json, normalizer }));
+    expect(await refusal(path)).toMatch(/^its precompiled_charsmap is damaged\n/);
+  }
   await expect(trainTokenizer([], { kind: "bpe", vocabSize: 300 })).rejects.toThrow(/no text to learn/);
   await expect(trainTokenizer(corpus, { kind: "bpe", vocabSize: 100 })).rejects.toThrow(/too small/);
 });
@@ -154,6 +161,37 @@ test.skipIf(!fixtures || !public_)("public BERT and GPT-2 vocabularies encode as
     expect(await gpt.decode(vector.gpt2_ids)).toBe(vector.gpt2_decoded);
   }
 });
+
+test.skipIf(!fixtures || !public_)("BERT's special tokens stand around a text where they are asked for", async () => {
+  const bert = await unpacked("bert-around", { "tokenizer.json": "bert/tokenizer.json.gz" });
+  for (const line of unpack(`${fixtures}/vectors.jsonl.gz`).trimEnd().split("\n")) {
+    const { text, bert_ids } = JSON.parse(line) as { text: string; bert_ids: number[] };
+    expect([...(await bert.encode(text, { specials: true }))], text).toEqual(bert_ids);
+  }
+});
+
+test.skipIf(!fixtures || !public_)(
+  "SentencePiece models encode as their peer does, Unigram and byte-pair merges",
+  async () => {
+    const load = async (model: string, kind: "unigram" | "bpe") => {
+      const path = join(folder, `${model}.json`);
+      writeFileSync(path, JSON.stringify(tokenizerJson(`${public_}/sentencepiece/${model}.model`, kind)));
+      return loadTokenizer(path);
+    };
+    const peers = {
+      sp_test_model_ids: await load("test_model", "unigram"),
+      sp_ja_ids: await load("test_ja_model", "unigram"),
+      sp_tok512_ids: await load("tok512", "bpe"),
+    };
+    for (const line of unpack(`${fixtures}/vectors.jsonl.gz`).trimEnd().split("\n")) {
+      const vector = JSON.parse(line) as { text: string } & Record<keyof typeof peers, number[]>;
+      for (const [name, tokenizer] of Object.entries(peers))
+        expect([...(await tokenizer.encode(vector.text))], `${name}: ${vector.text}`).toEqual(
+          vector[name as keyof typeof peers],
+        );
+    }
+  },
+);
 
 async function unpacked(name: string, contents: Record<string, string>): Promise<Tokenizer> {
   const at = mkdtempSync(join(folder, name));

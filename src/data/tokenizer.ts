@@ -5,6 +5,8 @@ import { basename, join } from "node:path";
 import type { Tokenizer as Native } from "tokenizers";
 import { fail, PlinthError } from "../ir/index.js";
 import { makeFolder } from "../models/index.js";
+import { type Chat, loadChat, specialsOf } from "./chat.js";
+import { type TokenTexts, tokenTexts } from "./pieces.js";
 import { bertJson, byteLevelJson, learnVocabulary, type TokenizerJson, type VocabularyOptions } from "./vocabulary.js";
 
 const roles = {
@@ -18,6 +20,11 @@ const roles = {
 } as const;
 export type Role = keyof typeof roles;
 
+export interface EncodeOptions {
+  /** BERT's [CLS] and [SEP], Llama's <s>, T5's </s>. Default false. */
+  readonly specials?: boolean;
+}
+
 export interface Tokenizer {
   /** One more than the largest id: the rows an embedding needs. */
   readonly vocabSize: number;
@@ -30,15 +37,19 @@ export interface Tokenizer {
   readonly isSpecial: (id: number) => boolean;
   /** 1 at each id that begins a word, 0 where a piece goes on with the one before it. */
   readonly startsWord: Uint8Array;
-  /** Ids of a text, without special tokens. A long text is encoded whole: nothing is cut. */
-  encode(text: string): Promise<Int32Array>;
+  /** Ids of a text, with the special tokens that tokenizer.json puts around one if asked for. Nothing is cut from a long text. */
+  encode(text: string, o?: EncodeOptions): Promise<Int32Array>;
   /** Ids of many texts at once, on every core. */
-  encodeBatch(texts: readonly string[]): Promise<Int32Array[]>;
+  encodeBatch(texts: readonly string[], o?: EncodeOptions): Promise<Int32Array[]>;
   /** The text of ids, special tokens left out unless asked for. */
   decode(ids: ArrayLike<number>, o?: { specials?: boolean }): Promise<string>;
   /** The piece with an id, as it is written in the vocabulary; undefined for an id that is not in it. */
   token(id: number): string | undefined;
   id(token: string): number | undefined;
+  /** What single tokens add to a text. Throws "tokenizer" where that depends on their neighbours. */
+  texts(): TokenTexts;
+  /** How the model was taught to read a chat, where its folder says. */
+  readonly chat: Chat | undefined;
   /** Writes tokenizer.json and tokenizer_config.json into a folder. */
   save(folder: string): Promise<void>;
 }
@@ -59,10 +70,11 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const there = await stat(path).catch(() => undefined);
   if (!there) throw fail("tokenizer", `there is no tokeniser at ${path}`, "give a tokenizer.json or a folder with one");
   if (!there.isDirectory()) return basename(path) === "vocab.txt" ? fromVocabTxt(path) : fromJson(path);
+  const settings = await settingsIn(path);
   const has = async (name: string) => !!(await stat(join(path, name)).catch(() => undefined));
-  if (await has("tokenizer.json")) return fromJson(join(path, "tokenizer.json"));
-  if ((await has("vocab.json")) && (await has("merges.txt"))) return fromMerges(path);
-  if (await has("vocab.txt")) return fromVocabTxt(join(path, "vocab.txt"));
+  if (await has("tokenizer.json")) return fromJson(join(path, "tokenizer.json"), settings);
+  if ((await has("vocab.json")) && (await has("merges.txt"))) return fromMerges(path, settings);
+  if (await has("vocab.txt")) return fromVocabTxt(join(path, "vocab.txt"), settings);
   throw fail(
     "tokenizer",
     `the folder ${path} has no tokeniser`,
@@ -70,11 +82,28 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
   );
 }
 
-async function fromJson(path: string): Promise<Tokenizer> {
+/** What tokenizer_config.json says beside a tokenizer.json. */
+interface Settings {
+  /** Special tokens by their names there: bos_token, … */
+  readonly specials: Readonly<Record<string, string>>;
+  readonly chat: Chat | undefined;
+}
+
+async function settingsIn(folder: string): Promise<Settings> {
+  const path = join(folder, "tokenizer_config.json");
+  const text = await readFile(path, "utf8").catch(() => "{}");
+  const config = parse(text, path);
+  if (typeof config !== "object" || config === null || Array.isArray(config))
+    throw fail("tokenizer", "this file is not a JSON object", "save the model again", path);
+  const chat = await loadChat(folder, config as Record<string, unknown>);
+  return { specials: specialsOf(config as Record<string, unknown>), chat };
+}
+
+async function fromJson(path: string, settings?: Settings): Promise<Tokenizer> {
   const json = parse(await readFile(path, "utf8"), path) as Partial<TokenizerJson> | null;
   if (!json?.model || typeof json.model !== "object")
     throw fail("tokenizer", "this is not a tokenizer.json: it has no model", "save it with a tokenizers library", path);
-  return tokenizerOf({ ...json, added_tokens: json.added_tokens ?? [] } as TokenizerJson, path);
+  return tokenizerOf({ ...json, added_tokens: json.added_tokens ?? [] } as TokenizerJson, { at: path, ...settings });
 }
 
 function parse(text: string, path: string): unknown {
@@ -85,27 +114,31 @@ function parse(text: string, path: string): unknown {
   }
 }
 
-async function fromVocabTxt(path: string): Promise<Tokenizer> {
+async function fromVocabTxt(path: string, settings?: Settings): Promise<Tokenizer> {
   const words = (await readFile(path, "utf8")).replace(/\r?\n$/, "").split(/\r?\n/);
   const missing = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].filter((token) => !words.includes(token));
   if (missing.length) throw fail("tokenizer", `this vocab.txt lacks ${missing.join(", ")}`, "is it BERT's?", path);
-  return tokenizerOf(bertJson(words), path);
+  return tokenizerOf(bertJson(words), { at: path, ...settings });
 }
 
-async function fromMerges(folder: string): Promise<Tokenizer> {
+async function fromMerges(folder: string, settings: Settings): Promise<Tokenizer> {
   const path = join(folder, "vocab.json");
   const vocab = parse(await readFile(path, "utf8"), path) as Record<string, number>;
   const pieces: string[] = [];
   for (const [piece, id] of Object.entries(vocab)) pieces[id] = piece;
   const lines = (await readFile(join(folder, "merges.txt"), "utf8")).split(/\r?\n/);
   const merges = lines.filter((line) => line && !line.startsWith("#version")).map((line) => line.split(" "));
-  return tokenizerOf(byteLevelJson(pieces, merges as unknown as [string, string][]), folder);
+  return tokenizerOf(byteLevelJson(pieces, merges as unknown as [string, string][]), { at: folder, ...settings });
 }
 
 /** A tokeniser from the content of a tokenizer.json; cutting and padding that it asks for are left out, since both are silent. */
-async function tokenizerOf(given: TokenizerJson, at?: string): Promise<Tokenizer> {
+async function tokenizerOf(
+  given: TokenizerJson,
+  { at, specials: named = {}, chat }: Partial<Settings> & { readonly at?: string } = {},
+): Promise<Tokenizer> {
   const json: TokenizerJson = { ...given, truncation: null, padding: null };
   const text = JSON.stringify(json);
+  requireCharacterMaps(json["normalizer"], at);
   const native = await open(text, at);
   const pieces: string[] = [];
   for (const [piece, id] of Object.entries(native.getVocab(true))) pieces[id] = piece;
@@ -114,10 +147,12 @@ async function tokenizerOf(given: TokenizerJson, at?: string): Promise<Tokenizer
   const isSpecial = (id: number) => specials.has(id) || pieces[id] === undefined;
   const special: Partial<Record<Role, number>> = {};
   for (const [role, names] of Object.entries(roles)) {
-    const name = names.find((name) => ids.has(name));
+    // a folder's own word comes first; GPT-2's calls its end of text unknown as well, which no byte is
+    const own = role === "unk" ? undefined : named[`${role}_token`];
+    const name = [...(own === undefined ? [] : [own]), ...names].find((name) => ids.has(name));
     if (name !== undefined) special[role as Role] = ids.get(name)!;
   }
-  const noSpecials = { addSpecialTokens: false };
+  const adding = (o: EncodeOptions = {}) => ({ addSpecialTokens: o.specials ?? false });
   return {
     vocabSize: pieces.length,
     hash: createHash("sha256").update(text).digest("hex"),
@@ -125,17 +160,31 @@ async function tokenizerOf(given: TokenizerJson, at?: string): Promise<Tokenizer
     special,
     isSpecial,
     startsWord: wordStarts(pieces, json.model.type),
-    encode: async (text) => Int32Array.from((await native.encode(text, null, noSpecials)).getIds()),
-    async encodeBatch(texts) {
+    encode: async (text, o) => Int32Array.from((await native.encode(text, null, adding(o))).getIds()),
+    async encodeBatch(texts, o) {
       if (texts.length === 0) return [];
-      const encodings = await native.encodeBatch(texts as string[], noSpecials);
+      const encodings = await native.encodeBatch(texts as string[], adding(o));
       return encodings.map((encoding) => Int32Array.from(encoding.getIds()));
     },
     decode: (ids, o = {}) => native.decode(Array.from(ids), !o.specials),
     token: (id) => pieces[id],
     id: (token) => ids.get(token),
-    save: (folder) => save(folder, json, special, pieces),
+    texts: () => tokenTexts(json, pieces, isSpecial),
+    chat,
+    save: (folder) => save(folder, { json, special, pieces, chat }),
   };
+}
+
+/** The tokenizers package ends the process at a map of characters that it cannot read. */
+function requireCharacterMaps(normalizer: unknown, at: string | undefined): void {
+  const n = normalizer as { type?: unknown; normalizers?: unknown; precompiled_charsmap?: unknown } | null | undefined;
+  if (Array.isArray(n?.normalizers)) for (const one of n.normalizers) requireCharacterMaps(one, at);
+  if (n?.type !== "Precompiled") return;
+  const map = Buffer.from(String(n.precompiled_charsmap ?? ""), "base64");
+  // the size of a tree, the tree in words of four bytes, and texts
+  const size = map.length >= 4 ? map.readUInt32LE(0) : -1;
+  if (size >= 0 && size % 4 === 0 && 4 + size <= map.length) return;
+  throw fail("tokenizer", "its precompiled_charsmap is damaged", "save it again, or take that normalizer away", at);
 }
 
 async function open(text: string, at: string | undefined): Promise<Native> {
@@ -173,20 +222,25 @@ function wordStarts(pieces: readonly string[], model: string): Uint8Array {
   });
 }
 
-async function save(
-  folder: string,
-  json: TokenizerJson,
-  special: Partial<Record<Role, number>>,
-  pieces: readonly string[],
-): Promise<void> {
+interface Saved {
+  readonly json: TokenizerJson;
+  readonly special: Partial<Record<Role, number>>;
+  readonly pieces: readonly string[];
+  readonly chat: Chat | undefined;
+}
+
+async function save(folder: string, { json, special, pieces, chat }: Saved): Promise<void> {
   const names = Object.entries(special).map(([role, id]) => [`${role}_token`, pieces[id]] as const);
-  const config = { tokenizer_class: "PreTrainedTokenizerFast", clean_up_tokenization_spaces: false };
+  const config = {
+    tokenizer_class: "PreTrainedTokenizerFast",
+    clean_up_tokenization_spaces: false,
+    ...Object.fromEntries(names),
+    ...chat?.specials,
+    ...(chat && { chat_template: chat.template }),
+  };
   await makeFolder(folder);
   await put(join(folder, "tokenizer.json"), JSON.stringify(json, null, 1));
-  await put(
-    join(folder, "tokenizer_config.json"),
-    JSON.stringify({ ...config, ...Object.fromEntries(names) }, null, 2),
-  );
+  await put(join(folder, "tokenizer_config.json"), JSON.stringify(config, null, 2));
 }
 
 async function put(path: string, text: string): Promise<void> {

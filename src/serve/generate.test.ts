@@ -6,9 +6,10 @@ import { adamw, training } from "../optim/index.js";
 import { native, ort, reference, type Session, type State } from "../runtime/index.js";
 import { languageModelling } from "../tasks/language-modelling.js";
 import { decoderOf } from "./decoder.js";
-import { type GenerateOptions, generate, generateAll, text } from "./generate.js";
+import { type GenerateOptions, generate, generateAll } from "./generate.js";
 import { bucketOf } from "./rows.js";
-import { sample } from "./sample.js";
+import { logProbabilities, sample } from "./sample.js";
+import { writer } from "./text.js";
 
 const { bart, bert, gpt, llama, t5 } = families;
 const config = gptConfig.parse({
@@ -185,7 +186,7 @@ test("temperature, top-k and top-p shape what may be drawn", () => {
   const scores = Float32Array.from([0.5, 0.2, 0.2, 0.1], Math.log);
   const drawn = (o: Parameters<typeof sample>[2]) => {
     const counts = [0, 0, 0, 0];
-    for (let i = 0; i < 1000; i++) counts[sample(scores, (i + 0.5) / 1000, o).id]!++;
+    for (let i = 0; i < 1000; i++) counts[sample(scores, (i + 0.5) / 1000, o)]!++;
     return counts;
   };
   expect(drawn({})).toEqual([500, 200, 200, 100]);
@@ -194,7 +195,9 @@ test("temperature, top-k and top-p shape what may be drawn", () => {
   expect(drawn({ topP: 0.6 })).toEqual([714, 286, 0, 0]);
   expect(drawn({ topP: 0.01 })).toEqual([1000, 0, 0, 0]);
   expect(drawn({ temperature: 0.5 })).toEqual([735, 118, 118, 29]);
-  expect(sample(scores, 0.99).logProbability).toBeCloseTo(Math.log(0.1), 6);
+  expect(drawn({ minP: 0.3 })).toEqual([556, 222, 222, 0]);
+  expect(drawn({ minP: 0.3, topK: 2 })).toEqual([714, 286, 0, 0]);
+  expect(logProbabilities(scores)[3]).toBeCloseTo(Math.log(0.1), 6);
 });
 
 test("what cannot be generated is refused", async () => {
@@ -229,19 +232,48 @@ test("what cannot be generated is refused", async () => {
     [PlinthError: a bert model fills in masked words and cannot write on
       help: generate with one that writes, such as gpt, llama or t5]
   `);
-  expect(() => sample(Float32Array.of(1, Number.NaN), 0)).toThrowErrorMatchingInlineSnapshot(`
+  expect(() => logProbabilities(Float32Array.of(1, Number.NaN))).toThrowErrorMatchingInlineSnapshot(`
     [PlinthError: the model's scores are not finite numbers
       help: its weights are broken: train or load it again]
   `);
 });
 
-test("text comes out in whole characters", async () => {
-  const bytes = [...new TextEncoder().encode("a né 🌍!")];
-  async function* choices() {
-    for (const id of bytes) yield { id, logProbability: 0 };
-  }
+async function writtenBy(w: ReturnType<typeof writer>, ids: Iterable<number>): Promise<string[]> {
   const pieces: string[] = [];
-  for await (const piece of text(choices(), (ids) => new TextDecoder().decode(Uint8Array.from(ids))))
-    pieces.push(piece);
-  expect(pieces).toEqual(["a", " ", "n", "é", " ", "🌍", "!"]);
+  for (const id of ids) pieces.push(await w.push(id));
+  return [...pieces, await w.end()];
+}
+const utf8 = (text: string) => [...new TextEncoder().encode(text)];
+const decode = (ids: readonly number[]) => new TextDecoder().decode(Uint8Array.from(ids));
+
+test("text comes out in whole characters", async () => {
+  const pieces = await writtenBy(writer({ decode }), utf8("a né 🌍!"));
+  expect(pieces.filter(Boolean)).toEqual(["a", " ", "n", "é", " ", "🌍", "!"]);
+  expect(await writtenBy(writer({ decode }), utf8("né").slice(0, -1))).toEqual(["n", "", "\ufffd"]);
+});
+
+test("nothing of a stop string comes out, and what only looks like one does", async () => {
+  const stops = ["END.", "\n\n", "ENOUGH"];
+  const written = async (text: string) => {
+    const w = writer({ decode, stops });
+    const pieces = await writtenBy(w, utf8(text));
+    return { pieces: pieces.filter(Boolean), stopped: w.stopped };
+  };
+  expect(await written("go END. on")).toEqual({ pieces: ["g", "o", " "], stopped: true });
+  expect(await written("EN END")).toEqual({ pieces: ["EN ", "END"], stopped: false });
+  expect(await written("a\nb\n\nc")).toEqual({ pieces: ["a", "\nb"], stopped: true });
+  expect(await written("ENEND.")).toEqual({ pieces: ["EN"], stopped: true });
+});
+
+test("a token's text is what it is behind the prompt", async () => {
+  // as sentencepiece's decoder does: the first space is taken away
+  const words = ["▁The", "▁cat", "▁sat"];
+  const sentence = (ids: readonly number[]) =>
+    ids
+      .map((id) => words[id])
+      .join("")
+      .replaceAll("▁", " ")
+      .slice(1);
+  expect(await writtenBy(writer({ decode: sentence, before: [0] }), [1, 2])).toEqual([" cat", " sat", ""]);
+  expect(await writtenBy(writer({ decode: sentence }), [1, 2])).toEqual(["cat", " sat", ""]);
 });

@@ -1,24 +1,21 @@
 /** Generation: a model that writes, asked for one token after another. */
-import { fail } from "../ir/index.js";
 import { randomStream } from "../nn/index.js";
 import type { Session } from "../runtime/index.js";
 import type { Decoder } from "./decoder.js";
+import { type Beginning, checkBeginning, type EndOptions } from "./ends.js";
+import { checkPenalties, type PenaltyOptions, penalised } from "./penalties.js";
 import { openRows } from "./rows.js";
-import { type Choice, checkSampling, type SampleOptions, sample } from "./sample.js";
+import { checkSampling, logProbabilities, type SampleOptions, sample } from "./sample.js";
 
-export interface GenerateOptions extends SampleOptions {
-  /** The most tokens to add. */
-  readonly tokens: number;
-  /** Tokens that end the text; the one that did is not given out. */
-  readonly stop?: readonly number[] | undefined;
+/** Scores are changed by penalties, then by the constraint, then drawn from by temperature, topK, topP and minP, in this order. */
+export interface GenerateOptions extends PenaltyOptions, EndOptions, SampleOptions {
   readonly seed?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
-/** What a text begins with, and for an encoder–decoder what it is written from. */
-export interface Beginning {
-  readonly prompt: readonly number[];
-  readonly source?: readonly number[] | undefined;
+export interface Choice {
+  readonly id: number;
+  /** Natural logarithm of the model's own probability of the token, before anything is changed or cut. */
+  readonly logProbability: number;
 }
 
 /**
@@ -28,10 +25,19 @@ export interface Beginning {
 export async function* generate(
   session: Session,
   decoder: Decoder,
-  { prompt, source, ...options }: GenerateOptions & Beginning,
+  { prompt, source, fresh, ...options }: GenerateOptions & Beginning,
 ): AsyncGenerator<Choice> {
-  for await (const [choice] of generateAll(session, decoder, { ...options, texts: [{ prompt, source }] }))
+  for await (const [choice] of generateAll(session, decoder, { ...options, texts: [{ prompt, source, fresh }] }))
     yield choice!;
+}
+
+/** A text that is being written, and where it is in what it must be. */
+interface Draft {
+  readonly prompt: readonly number[];
+  readonly written: number[];
+  readonly random: () => number;
+  state: number;
+  ended: boolean;
 }
 
 /**
@@ -41,72 +47,47 @@ export async function* generate(
 export async function* generateAll(
   session: Session,
   decoder: Decoder,
-  {
-    texts,
-    tokens,
-    stop = [],
-    seed = 0,
-    signal,
-    ...options
-  }: GenerateOptions & { readonly texts: readonly Beginning[] },
+  { texts, ...o }: GenerateOptions & { readonly texts: readonly Beginning[] },
 ): AsyncGenerator<readonly (Choice | undefined)[]> {
-  checkSampling(options);
+  const { tokens, constraint, seed = 0, signal } = o;
+  checkSampling(o);
+  checkPenalties(o);
   for (const text of texts) checkBeginning(text, decoder);
   if (tokens < 1 || signal?.aborted || !texts.length) return;
-  const random = texts.map(() => randomStream(seed, "generate"));
+  const drafts = texts.map(({ prompt, fresh = false }): Draft => {
+    const state = constraint?.begin({ fresh, tokens }) ?? 0;
+    return { prompt, written: [], random: randomStream(seed, "generate"), state, ended: false };
+  });
   const prompts = texts.map(({ prompt }) => prompt);
   const sources = decoder.readsSource ? texts.map(({ source }) => source!) : undefined;
   const rows = await openRows(session, decoder, { prompts, sources, tokens });
-  const ended = texts.map(() => false);
   try {
     for (let i = 1; ; i++) {
-      const choices = rows.scores.map((scores, row) => {
-        if (ended[row]) return undefined;
-        const choice = sample(scores, random[row]!(), options);
-        ended[row] = stop.includes(choice.id);
-        return ended[row] ? undefined : choice;
-      });
-      if (!ended.includes(false)) return;
+      const choices = drafts.map((draft, row) => (draft.ended ? undefined : choose(draft, rows.scores[row]!, o)));
+      if (choices.every((choice) => choice === undefined)) return;
       yield choices;
       if (i >= tokens || signal?.aborted) return;
-      await rows.push(choices.map((choice) => choice?.id));
+      for (const [row, draft] of drafts.entries())
+        if (choices[row] && (constraint?.complete(draft.state) || (await o.ends?.(draft.written, row))))
+          draft.ended = true;
+      if (drafts.every(({ ended }) => ended)) return;
+      await rows.push(choices.map((choice, row) => (drafts[row]!.ended ? undefined : choice?.id)));
     }
   } finally {
     await rows.close();
   }
 }
 
-function checkBeginning({ prompt, source }: Beginning, { readsSource, contextLength }: Decoder): void {
-  if (!prompt.length) throw fail("data", "the prompt is empty", "give it a text, or start from the end-of-text token");
-  if (!readsSource) return;
-  if (!source?.length) throw fail("data", "the source is empty", "give the text that the model is to write from");
-  if (source.length > contextLength)
-    throw fail(
-      "data",
-      `a source of ${source.length} tokens is longer than the context of ${contextLength}`,
-      "shorten it, or write from its parts",
-    );
-}
-
-/** Tokens as text, as soon as whole characters are there: a character may need several tokens. */
-export async function* text(
-  choices: AsyncIterable<Choice>,
-  decode: (ids: readonly number[]) => string | Promise<string>,
-): AsyncGenerator<string> {
-  // decoding starts a little before what is new: a token's text may depend on the one before it
-  const ids: number[] = [];
-  let [from, given] = [0, 0];
-  const fresh = async () => {
-    const [all, old] = [await decode(ids.slice(from)), given > from ? await decode(ids.slice(from, given)) : ""];
-    return all.slice(old.length);
-  };
-  for await (const { id } of choices) {
-    ids.push(id);
-    const piece = await fresh();
-    if (!piece || piece.endsWith("\ufffd")) continue;
-    yield piece;
-    [from, given] = [given, ids.length];
-  }
-  const rest = given < ids.length ? await fresh() : "";
-  if (rest) yield rest;
+/** The next token of a text, which takes it; undefined where it ends the text instead. */
+function choose(draft: Draft, scores: Float32Array, o: GenerateOptions): Choice | undefined {
+  const { tokens, stop = [], constraint } = o;
+  const own = logProbabilities(scores);
+  const changed = penalised(scores, draft, { ...o, stop });
+  constraint?.restrict(changed, { state: draft.state, left: tokens - draft.written.length, stop });
+  const id = sample(changed, draft.random(), o);
+  draft.ended = stop.includes(id);
+  if (draft.ended) return undefined;
+  draft.written.push(id);
+  if (constraint) draft.state = constraint.after(draft.state, id);
+  return { id, logProbability: own[id]! };
 }

@@ -44,6 +44,7 @@ export {
   fill,
   type GenerateTextOptions,
   generateText,
+  generateTexts,
   type Prediction,
   type PredictOptions,
   type PretrainOptions,
@@ -59,6 +60,7 @@ export {
   type StepProfile,
   verifyRun,
   type Written,
+  type WrittenText,
 } from "./jobs/index.js";
 export { families } from "./models/index.js";
 export { type Engine, engines, peak, type Session, type State } from "./runtime/index.js";

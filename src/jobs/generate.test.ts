@@ -1,17 +1,20 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { temporary } from "../../test/temporary.js";
-import { type GenerateTextOptions, generateText } from "./generate.js";
+import { loadTokenizer } from "../data/index.js";
+import { generateText, generateTexts, type WriteControl } from "./generate.js";
+import type { GenerateTextOptions } from "./generate-options.js";
 import { pretrain } from "./pretrain.js";
 import type { Written } from "./prompt.js";
 
 const folder = temporary("plinth-generate-");
 const model = fileURLToPath(new URL("../../test/fixtures/gpt2-folder", import.meta.url));
 
-async function written(o: GenerateTextOptions): Promise<Written & { pieces: number }> {
-  const run = generateText(o);
+async function written(o: GenerateTextOptions, control?: WriteControl): Promise<Written & { pieces: number }> {
+  const run = generateText(o, control);
   for (let pieces = 0; ; pieces++) {
     const { done, value } = await run.next();
     if (done) return { ...value, pieces };
@@ -50,4 +53,165 @@ test("a model whose documents began with the end-of-text token is asked with it,
   });
   expect(await written({ model: out, prompt: "ab", temperature: 0 })).toMatchObject({ text: "cdefgh", ended: "stop" });
   expect(await written({ model: out, temperature: 0 })).toMatchObject({ text: "abcdefgh", ended: "stop" });
+});
+
+/** The fixture's model in a folder with other files beside it. */
+function beside(files: Readonly<Record<string, object>>): string {
+  const at = mkdtempSync(join(folder(), "model-"));
+  cpSync(model, at, { recursive: true });
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(at, name), JSON.stringify(content));
+  return at;
+}
+
+async function all(o: GenerateTextOptions) {
+  const found = [];
+  for await (const one of generateTexts(o)) found.push(one);
+  return found;
+}
+
+test("several prompts and those of a file are written side by side as they are alone, whatever the batch", async () => {
+  const prompts = ["A", "A large animal that lives", "", "water"];
+  const data = join(mkdtempSync(join(folder(), "prompts-")), "prompts.jsonl");
+  writeFileSync(data, prompts.map((text) => JSON.stringify({ question: text })).join("\n"));
+  for (const o of [{ temperature: 1, seed: 4 }, { beams: 3 }]) {
+    const alone = [];
+    for (const prompt of prompts) alone.push((await written({ model, prompt, tokens: 9, ...o })).text);
+    const several = await all({ model, prompt: prompts, tokens: 9, ...o });
+    expect(several.map(({ text }) => text)).toEqual(alone);
+    expect(several.map(({ index, prompt }) => [index, prompt])).toEqual(prompts.map((prompt, i) => [i, prompt]));
+    const file = await all({ model, data: [data], text: "question", batchSize: 3, tokens: 9, ...o });
+    expect(file.map(({ text }) => text)).toEqual(alone);
+  }
+});
+
+test("a stop string ends the text in front of it, beams too", async () => {
+  const o = { model, prompt: "A large animal", tokens: 30, temperature: 0 };
+  const { text } = await written(o);
+  const stop = [text.slice(7, 10), "never there"];
+  const before = text.slice(0, text.indexOf(stop[0]!));
+  expect(await written({ ...o, stop })).toMatchObject({ text: before, ended: "stop" });
+  const [beam] = await all({ ...o, prompt: ["A large animal"], stop, beams: 2 });
+  expect(beam).toMatchObject({ ended: "stop" });
+  expect(beam!.text).not.toContain(stop[0]);
+});
+
+test("the folder's generation_config.json is the default, is told, and gives way to options", async () => {
+  const prompt = "A large animal";
+  const plain = await written({ model, prompt, tokens: 5, temperature: 0, repetitionPenalty: 1.7 });
+  const config = { do_sample: false, max_new_tokens: 5, repetition_penalty: 1.7, top_k: 0, num_beams: null };
+  const at = beside({ "generation_config.json": { ...config, eos_token_id: [0, 1] } });
+  const notes: string[] = [];
+  const note = (text: string) => void notes.push(text);
+  expect((await written({ model: at, prompt }, { note })).text).toBe(plain.text);
+  expect((await written({ model: at, prompt, tokens: 3 }, { note })).tokens).toBe(3);
+  expect(notes).toEqual([
+    "from generation_config.json: temperature 0, repetitionPenalty 1.7, tokens 5",
+    "from generation_config.json: temperature 0, repetitionPenalty 1.7",
+  ]);
+  // a token that ends texts by the file alone
+  const free = await written({ model, prompt, tokens: 30, temperature: 0 });
+  const [full] = [await loadTokenizer(model)];
+  const ids = await full.encode(free.text);
+  const stopped = beside({ "generation_config.json": { eos_token_id: [ids[4]] } });
+  const early = await written({ model: stopped, prompt, tokens: 30, temperature: 0 });
+  expect(early.ended).toBe("stop");
+  expect(free.text.startsWith(early.text)).toBe(true);
+  for (const [content, message] of [
+    [{ temperature: "hot" }, /this generation_config.json is wrong: temperature: /],
+    [[], /this generation_config.json is wrong: /],
+  ] as const)
+    await expect(written({ model: beside({ "generation_config.json": content }) })).rejects.toThrow(message);
+  writeFileSync(join(at, "generation_config.json"), "{");
+  await expect(written({ model: at })).rejects.toThrow(
+    /this generation_config.json is not JSON\n {2}at .*\n {2}help: correct/,
+  );
+});
+
+test("a question is put by the folder's chat template", async () => {
+  const template =
+    "{% for m in messages %}{{ m.role ~ ': ' ~ m.content ~ '\n' }}{% endfor %}{% if add_generation_prompt %}A:{% endif %}";
+  const at = beside({ "tokenizer_config.json": { chat_template: template } });
+  const o = { tokens: 8, temperature: 0 };
+  const { text } = await written({ model: at, prompt: "hi", system: "be", ...o });
+  expect(text).toBe((await written({ model, prompt: "system: be\nuser: hi\nA:", ...o })).text);
+  expect((await written({ model: at, prompt: "hi", chat: true, ...o })).text).toBe(
+    (await written({ model, prompt: "user: hi\nA:", ...o })).text,
+  );
+  await expect(written({ model, prompt: "hi", chat: true })).rejects.toThrow(
+    /this model has no chat template\n.*\n {2}help: leave out --chat and --system/,
+  );
+});
+
+test("a text is JSON of a schema or matches an expression, whatever the model has learnt", async () => {
+  const jsonSchema = {
+    type: "object",
+    properties: {
+      name: { type: "string" },
+      legs: { type: "integer", minimum: 0, maximum: 8 },
+      wild: { type: "boolean" },
+    },
+    required: ["name", "legs"],
+  };
+  const check = z.fromJSONSchema(jsonSchema as never);
+  const path = join(mkdtempSync(join(folder(), "schema-")), "schema.json");
+  writeFileSync(path, JSON.stringify(jsonSchema));
+  for (const seed of [1, 2, 3])
+    for (const tokens of [30, 60]) {
+      const o = { model, prompt: "A large animal: ", tokens, seed, temperature: 2 };
+      const { text } = await written({ ...o, jsonSchema: seed === 1 ? path : jsonSchema });
+      expect(check.parse(JSON.parse(text))).toBeTruthy();
+      expect((await written({ ...o, regex: "( [a-z]+){2,4}\\." })).text).toMatch(/^( [a-z]+){2,4}\.$/);
+    }
+  const [beam] = await all({ model, prompt: ["A"], tokens: 40, beams: 3, jsonSchema });
+  expect(check.parse(JSON.parse(beam!.text))).toBeTruthy();
+});
+
+test("tokens are favoured or forbidden by id or as the vocabulary writes them", async () => {
+  const o = { model, prompt: "A large", tokens: 6, temperature: 0 };
+  const tokenizer = await loadTokenizer(model);
+  const piece = tokenizer.token(70)!;
+  const many = await written({ ...o, logitBias: { [piece]: 100 } });
+  expect(many.text).toBe((await written({ ...o, logitBias: { 70: 100 } })).text);
+  expect([...(await tokenizer.encode(many.text))].every((id) => id === 70)).toBe(true);
+  expect(many.text.length).toBeGreaterThan(0);
+});
+
+test("what was aborted says so", async () => {
+  const stop = new AbortController();
+  const run = generateText({ model, prompt: "A", tokens: 30, temperature: 0 }, { signal: stop.signal });
+  await run.next();
+  stop.abort();
+  let step = await run.next();
+  while (!step.done) step = await run.next();
+  expect(step.value).toMatchObject({ ended: "aborted" });
+});
+
+test("what cannot be written is refused", async () => {
+  const refusal = (o: Partial<GenerateTextOptions>) =>
+    written({ model, prompt: "A", ...o }).catch((e: Error) => e.message);
+  const broken = join(mkdtempSync(join(folder(), "broken-")), "schema.json");
+  writeFileSync(broken, "{");
+  expect(await refusal({ regex: "a", jsonSchema: {} })).toMatchInlineSnapshot(`
+    "a text cannot be held to a schema and a regular expression at once
+      at regex
+      help: give one of them"
+  `);
+  expect(await refusal({ prompt: ["a", "b"] })).toMatchInlineSnapshot(`
+    "one text is written at a time here
+      at prompt
+      help: generateTexts writes several"
+  `);
+  expect(await refusal({ logitBias: { "no such": 1 } })).toMatchInlineSnapshot(`
+    "there is no token "no such" in the vocabulary
+      at logitBias
+      help: plinth tokenize shows tokens as they are written there"
+  `);
+  expect(await refusal({ jsonSchema: join(folder(), "absent.json") })).toMatch(/^the schema cannot be read: ENOENT/);
+  expect(await refusal({ jsonSchema: broken })).toMatch(/^the schema is not JSON: /);
+  await expect(all({ model })).rejects.toThrow(
+    "there is nothing to write on\n  help: give a prompt, or --data with a file",
+  );
+  const rows = join(mkdtempSync(join(folder(), "rows-")), "rows.jsonl");
+  writeFileSync(rows, '{"title": "a"}\n');
+  await expect(all({ model, data: [rows] })).rejects.toThrow('this row has no text under "text"');
 });

@@ -1,40 +1,188 @@
-/** Writing on from a prompt with a model folder: one of plinth's own, or any of GPT-2's layout. */
-import { z } from "zod";
+/** Writing texts with a model folder: one of plinth's own, or of any program whose families plinth knows. */
+import { readFile } from "node:fs/promises";
+import { type Message, type Row, renderChat, rows, type Tokenizer } from "../data/index.js";
+import { fail } from "../ir/index.js";
 import { parametersOf } from "../models/index.js";
 import { chooseEngine } from "../runtime/index.js";
-import { decoderOf } from "../serve/index.js";
-import { openBase } from "./base.js";
+import { type Constraint, constraintOf, decoderOf, parsePattern, schemaExpression } from "../serve/index.js";
+import { type Base, openBase } from "./base.js";
+import { type GenerateSettings, type GenerateTextOptions, generateOptions } from "./generate-options.js";
+import { type GenerationConfig, generationConfig } from "./generation-config.js";
 import { optionsOf } from "./options.js";
-import { type Written, write } from "./prompt.js";
+import { grouped } from "./predict.js";
+import { type Piece, type Prompt, type Writing, type Written, writeAll } from "./prompt.js";
 import { textsBegin } from "./save-model.js";
 
-/** What `generateText` takes. */
-export const generateOptions = z.object({
-  model: z.string().describe("a model folder, or a run that finished"),
-  prompt: z.string().default("").describe("the text to go on with"),
-  tokens: z.int().positive().default(100).describe("the most tokens to add; the model may end earlier"),
-  temperature: z.number().min(0).default(0.8).describe("0 takes the likeliest token, 1 draws as the model says"),
-  topK: z.int().positive().optional().describe("draw among this many of the likeliest tokens"),
-  topP: z.number().gt(0).max(1).optional().describe("draw among the likeliest tokens that reach this probability"),
-  seed: z.int().min(0).default(0).describe("fixes what is drawn: the same seed, the same text"),
-  engine: z.enum(["auto", "native", "ort", "reference"]).default("auto").describe("where programs run"),
-  threads: z.int().positive().optional().describe("threads of the engine; one a core if absent"),
-});
-export type GenerateTextOptions = z.input<typeof generateOptions>;
+export interface WriteControl {
+  readonly signal?: AbortSignal | undefined;
+  /** Takes what the user should know, such as options that the model's folder sets. */
+  note?(text: string): void;
+}
+
+/** A text that was written, and for which prompt. */
+export interface WrittenText extends Written {
+  /** From 0, over all prompts. */
+  readonly index: number;
+  readonly prompt: string;
+}
 
 /**
- * Pieces of text as they are written, without the prompt; then how it ended. Throws `checkpoint` and `tokenizer` for a folder that
- * is no model, `config` for a family that does not write.
+ * Pieces of one text as they are written, without the prompt; then how it ended. Throws `checkpoint` and `tokenizer` for a folder that
+ * is no model, `config` for a family that does not write and for options that do not go together.
  */
 export async function* generateText(
   given: GenerateTextOptions,
-  { signal }: { readonly signal?: AbortSignal } = {},
+  control: WriteControl = {},
 ): AsyncGenerator<string, Written> {
   const o = optionsOf(generateOptions, given);
+  const prompts = [o.prompt].flat();
+  if (o.data.length || prompts.length > 1)
+    throw fail("config", "one text is written at a time here", "generateTexts writes several", "prompt");
+  await using model = await openWriter(o, control);
+  const pieces = model.write([{ text: prompts[0] ?? "" }]);
+  for (;;) {
+    const { done, value } = await pieces.next();
+    if (done) return value[0]!;
+    yield value.piece;
+  }
+}
+
+/** Texts for every prompt, `batchSize` side by side, in the order of the prompts: each as it would be alone. Throws as `generateText`. */
+export async function* generateTexts(
+  given: GenerateTextOptions,
+  control: WriteControl = {},
+): AsyncGenerator<WrittenText> {
+  const o = optionsOf(generateOptions, given);
+  let model: OpenWriter | undefined;
+  let index = 0;
+  try {
+    for await (const group of grouped(promptsOf(o), o.batchSize)) {
+      if (control.signal?.aborted) return;
+      model ??= await openWriter(o, control);
+      const prompts = group.map((row) => ({ text: promptIn(row, o.text) }));
+      const pieces = model.write(prompts);
+      let step = await pieces.next();
+      while (!step.done) step = await pieces.next();
+      for (const [i, written] of step.value.entries()) yield { index: index++, prompt: prompts[i]!.text, ...written };
+    }
+    if (!model) throw fail("usage", "there is nothing to write on", "give a prompt, or --data with a file");
+  } finally {
+    await model?.[Symbol.asyncDispose]();
+  }
+}
+
+async function* promptsOf(o: GenerateSettings): AsyncGenerator<Row> {
+  for (const [i, text] of [o.prompt].flat().entries()) yield { at: `prompt ${i + 1}`, fields: { [o.text]: text } };
+  for (const source of o.data) yield* rows(source, { text: o.text });
+}
+
+function promptIn({ at, fields }: Row, column: string): string {
+  const text = fields[column];
+  if (typeof text === "string") return text;
+  throw fail("data", `this row has no text under "${column}"`, "name the column of the prompt: --text", at);
+}
+
+interface OpenWriter extends AsyncDisposable {
+  write(prompts: readonly Prompt[]): AsyncGenerator<Piece, Written[]>;
+}
+
+async function openWriter(o: GenerateSettings, { signal, note }: WriteControl): Promise<OpenWriter> {
   const base = await openBase(o.model);
   const decoder = decoderOf(base.family, base.config);
-  const begins = await textsBegin(base.path);
+  const said = await generationConfig(base.path);
+  const writing = await writingOf(base, o, said);
+  const taken = Object.entries(said.options).filter(([name]) => o[name as keyof GenerateSettings] === undefined);
+  if (taken.length)
+    note?.(`from generation_config.json: ${taken.map(([name, value]) => `${name} ${value}`).join(", ")}`);
   const engine = await chooseEngine(o.engine);
-  await using session = await base.open(engine, parametersOf(base.family, base.config), { threads: o.threads });
-  return yield* write(session, decoder, base.tokenizer, { ...o, begins, signal });
+  const session = await base.open(engine, parametersOf(base.family, base.config), { threads: o.threads });
+  return {
+    write: (prompts) =>
+      writeAll(session, decoder, base.tokenizer, {
+        ...writing,
+        prompts: prompts.map((p) => asked(p, base, o)),
+        signal,
+      }),
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}
+
+/** What is written with: the options, then what the folder says, then plinth's own defaults. */
+async function writingOf(base: Base, given: GenerateSettings, said: GenerationConfig): Promise<Writing> {
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as GenerateSettings;
+  const o = { ...said.options, ...set };
+  if (o.jsonSchema !== undefined && o.regex !== undefined)
+    throw fail(
+      "config",
+      "a text cannot be held to a schema and a regular expression at once",
+      "give one of them",
+      "regex",
+    );
+  const { tokenizer, config } = base;
+  return {
+    ...o,
+    tokens: o.tokens ?? 100,
+    temperature: o.temperature ?? 0.8,
+    logitBias: o.logitBias && biasById(o.logitBias, tokenizer),
+    begins: await textsBegin(base.path),
+    start: said.start ?? (config["start"] as number | undefined),
+    stop: [...said.stop],
+    stops: o.stop,
+    constraint: await constraintFor(o, tokenizer),
+  };
+}
+
+/** A prompt as the model is given it. */
+function asked({ text }: Prompt, { tokenizer }: Base, o: GenerateSettings): Prompt {
+  if (!o.chat && o.system === undefined) return { text };
+  if (!tokenizer.chat)
+    throw fail(
+      "tokenizer",
+      "this model has no chat template",
+      "leave out --chat and --system, or add chat_template.jinja to its folder",
+      o.model,
+    );
+  const system: Message[] = o.system === undefined ? [] : [{ role: "system", content: o.system }];
+  const messages = [...system, { role: "user", content: text }];
+  return { text: renderChat(messages, { ...tokenizer.chat, addGenerationPrompt: true }), rendered: true };
+}
+
+function biasById(bias: Readonly<Record<string, number>>, tokenizer: Tokenizer): Record<number, number> {
+  return Object.fromEntries(
+    Object.entries(bias).map(([token, value]) => {
+      const id = tokenizer.id(token) ?? (/^\d+$/.test(token) ? Number(token) : undefined);
+      if (id === undefined || id >= tokenizer.vocabSize)
+        throw fail(
+          "config",
+          `there is no token ${JSON.stringify(token)} in the vocabulary`,
+          "plinth tokenize shows tokens as they are written there",
+          "logitBias",
+        );
+      return [id, value];
+    }),
+  );
+}
+
+async function constraintFor(
+  { jsonSchema, regex }: GenerateSettings,
+  tokenizer: Tokenizer,
+): Promise<Constraint | undefined> {
+  if (regex !== undefined) {
+    return constraintOf(parsePattern(regex, "regex").expression, tokenizer.texts(), "regex");
+  }
+  if (jsonSchema === undefined) return undefined;
+  const at = typeof jsonSchema === "string" ? jsonSchema : "jsonSchema";
+  const schema = typeof jsonSchema === "string" ? await schemaIn(jsonSchema) : jsonSchema;
+  return constraintOf(schemaExpression(schema), tokenizer.texts(), at);
+}
+
+async function schemaIn(path: string): Promise<unknown> {
+  const text = await readFile(path, "utf8").catch((error: Error) => {
+    throw fail("config", `the schema cannot be read: ${error.message}`, "give a file of JSON", "jsonSchema");
+  });
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw fail("config", `the schema is not JSON: ${(error as Error).message}`, "correct the file", path);
+  }
 }

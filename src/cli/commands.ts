@@ -8,6 +8,10 @@ export const commands = {
     summary: "pre-train a GPT, a BERT or a T5 on text",
     load: async () => (await import("./pretrain.js")).pretrain,
   },
+  import: {
+    summary: "read a public model, from a folder or the Hugging Face hub, and check all of it",
+    load: async () => (await import("./import.js")).importing,
+  },
   adapt: {
     summary: "adapt a pre-trained model to your labelled texts, with its from-scratch control if asked",
     load: async () => (await import("./adapt.js")).adapt,

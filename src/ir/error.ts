@@ -22,6 +22,7 @@ export const codes = {
   "non-finite": "a loss, gradient or weight is not a finite number",
   "no-gradient": "a trainable parameter gets no gradient or does not move",
   disk: "the disk is full or may not be written",
+  hub: "a model of the hub cannot be reached, found or trusted",
   memory: "the run would not fit in memory",
   onnx: "a program cannot be said as an ONNX model",
   run: "a run folder is missing, incomplete, locked or belongs to another run",

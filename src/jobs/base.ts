@@ -51,13 +51,7 @@ export async function openBase(given: string): Promise<Base> {
   const family = familyOf(folder.config);
   const config = family.fromPublic(folder.config);
   const tokenizer = await loadTokenizer(path);
-  if (tokenizer.vocabSize > config.vocabSize)
-    throw fail(
-      "tokenizer",
-      `the tokeniser has ${tokenizer.vocabSize} entries, the model's embedding ${config.vocabSize} rows`,
-      "use the tokeniser that the model was trained with",
-      path,
-    );
+  requireFitting({ path, tokenizer, config });
   return {
     path,
     family,
@@ -84,6 +78,25 @@ export async function openBase(given: string): Promise<Base> {
       }
     },
   };
+}
+
+/** Throws `tokenizer` when there are more pieces than the model's embedding has rows. */
+export function requireFitting({
+  path,
+  tokenizer,
+  config,
+}: {
+  path: string;
+  tokenizer: Tokenizer;
+  config: ModelSizes;
+}): void {
+  if (tokenizer.vocabSize > config.vocabSize)
+    throw fail(
+      "tokenizer",
+      `the tokeniser has ${tokenizer.vocabSize} entries, the model's embedding ${config.vocabSize} rows`,
+      "use the tokeniser that the model was trained with",
+      path,
+    );
 }
 
 const typesOf = (wanted: readonly Tensor[]) => new Map(wanted.map((t) => [nameOf(t), t.type]));

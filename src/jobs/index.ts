@@ -19,6 +19,7 @@ export { type ExportOptions, exportOptions } from "./export-options.js";
 export { type Candidate, type Filled, type FillOptions, fill, fillOptions } from "./fill.js";
 export { generateText, generateTexts, type WriteControl, type WrittenText } from "./generate.js";
 export { type GenerateTextOptions, generateOptions } from "./generate-options.js";
+export { type Imported, type ImportOptions, importModel, importOptions } from "./import-model.js";
 export { type Prediction, type PredictOptions, predict, predictOptions } from "./predict.js";
 export { pretrain, type RunControl } from "./pretrain.js";
 export { type PretrainOptions, pretrainOptions } from "./pretrain-options.js";

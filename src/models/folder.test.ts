@@ -111,7 +111,7 @@ test("what is not a model folder is told as such", async () => {
   await writeFile(join(path, "config.json"), "{}");
   await expect(opening()).rejects.toThrow(`${path} has no model.safetensors`);
   await writeFile(join(path, "pytorch_model.bin"), "");
-  await expect(opening()).rejects.toThrow("convert the pickled weights to safetensors first");
+  await expect(opening()).rejects.toThrow("convert the pickle: python3 -c");
   await writeFile(join(path, "model.safetensors.index.json"), `{"weight_map":{"a":"../../stolen.safetensors"}}`);
   await expect(opening()).rejects.toThrow("../../stolen.safetensors is outside of");
   await writeFile(join(path, "config.json"), "{");

@@ -1,6 +1,6 @@
 /** A model folder as the ecosystem knows it: config.json, model.safetensors (in shards when large), tokeniser files, a model card. */
 import { readdir, readFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { fail, type Nd, PlinthError, type Type } from "../ir/index.js";
 import { inside, makeFolder, requireSpace, stage, syncFolder, writeAll, writing } from "./durable.js";
@@ -50,6 +50,7 @@ export async function writeModelFolder(path: string, content: ModelFolderContent
     }
     for (const [name, text] of Object.entries(texts)) {
       const final = inside(path, name);
+      await makeFolder(dirname(final));
       const bytes = typeof text === "string" ? Buffer.from(text) : text;
       staged.push([await stage(final, (file) => writeAll(file, bytes)), final]);
     }
@@ -142,15 +143,23 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   return { ...content, ...(labels && { labels }), [Symbol.asyncDispose]: close };
 }
 
+/** The command that makes safetensors of pickles, which are programs: plinth runs none of a file's. */
+function conversion(path: string, pickled: readonly string[]): string {
+  const weights = pickled.filter((name) => name.startsWith("pytorch_model"));
+  const files = (weights.length ? weights : pickled).map((name) => `'${join(path, name)}'`).join(", ");
+  const read = `{k: v.clone().contiguous() for f in [${files}] for k, v in torch.load(f, map_location='cpu', weights_only=True).items()}`;
+  return `convert the pickle: python3 -c "import torch; from safetensors.torch import save_file; save_file(${read}, '${join(path, single)}', metadata={'format': 'pt'})"`;
+}
+
 async function weightFiles(path: string): Promise<SafetensorsFile[]> {
   const names = await readdir(path);
   if (names.includes(single)) return [await openSafetensors(join(path, single))];
   if (!names.includes(index)) {
-    const pickled = names.find((name) => name.endsWith(".bin") || name.endsWith(".pt") || name.endsWith(".pth"));
+    const pickled = names.filter((name) => /\.(bin|pt|pth)$/.test(name));
     throw fail(
       "checkpoint",
-      `${path} has no ${single}${pickled ? `, only ${pickled}` : ""}`,
-      pickled ? "convert the pickled weights to safetensors first" : "name a model folder",
+      `${path} has no ${single}${pickled.length ? `, only ${pickled.slice(0, 3).join(", ")}` : ""}`,
+      pickled.length ? conversion(path, pickled) : "name a model folder",
     );
   }
   const { weight_map: map } = await jsonIn(path, index, z.object({ weight_map: z.record(z.string(), z.string()) }));

@@ -43,4 +43,4 @@ export {
 } from "./safetensors.js";
 export type { Piece } from "./safetensors-pieces.js";
 export { type SentenceModules, sentenceModules } from "./sentence.js";
-export { type LoadOptions, loadWeights, type StreamedWeight, streamWeights } from "./weights.js";
+export { type LoadOptions, loadWeights, type StreamedWeight, storedTypes, streamWeights } from "./weights.js";

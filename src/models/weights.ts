@@ -1,5 +1,5 @@
 /** The weights of a folder by the graph's names: whole, or a piece at a time. */
-import type { Nd, Type } from "../ir/index.js";
+import type { Nd, Shape, Type } from "../ir/index.js";
 import type { ModelFolder } from "./folder.js";
 import { type MatchOptions, matchTypes } from "./match.js";
 import { safetensorsBytes } from "./safetensors.js";
@@ -52,13 +52,20 @@ function homesOf(
     const graph = graphName(name);
     if (graph !== undefined) homes.set(graph, name);
   }
-  // stored floats are widened, so any of them fits
-  const found = new Map(
+  const found = storedTypes(folder, homes);
+  matchTypes(folder.path, wanted, found, match);
+  return new Map([...wanted.keys()].flatMap((name) => (homes.has(name) ? [[name, homes.get(name)!] as const] : [])));
+}
+
+/** Types by the graph's names, from where each weight lies: stored floats count as f32, since they are widened when they are read. */
+export function storedTypes(
+  folder: ModelFolder,
+  homes: ReadonlyMap<string, string>,
+): Map<string, { readonly dtype: string; readonly shape: Shape }> {
+  return new Map(
     [...homes].map(([graph, name]) => {
       const { dtype, shape } = folder.tensors.get(name)!;
       return [graph, { dtype: /^(B?F16|F32|F64)$/.test(dtype) ? "f32" : dtype.toLowerCase(), shape }];
     }),
   );
-  matchTypes(folder.path, wanted, found, match);
-  return new Map([...wanted.keys()].flatMap((name) => (homes.has(name) ? [[name, homes.get(name)!] as const] : [])));
 }

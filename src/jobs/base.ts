@@ -107,7 +107,7 @@ const typesOf = (wanted: readonly Tensor[]) => new Map(wanted.map((t) => [nameOf
  */
 function renaming(family: AnyFamily, config: ModelSizes, wanted: readonly Tensor[]) {
   const names = new Set(wanted.map(nameOf));
-  const known = new Set([...parametersOf(family, config), ...poolers(family, config), ...wanted].map(nameOf));
+  const known = new Set([...parametersOf(family, config), ...poolers(family, config).flat(), ...wanted].map(nameOf));
   return (name: string): string | undefined => {
     const graph = family.fromPublicName(name, config) ?? (names.has(name) ? name : undefined);
     if (graph === undefined || names.has(graph)) return graph;
@@ -116,11 +116,11 @@ function renaming(family: AnyFamily, config: ModelSizes, wanted: readonly Tensor
 }
 
 /** Linear maps that public checkpoints of one task put on a body. */
-const taskHead = /^(classifier|score|qa_outputs)\./;
+export const taskHead = /^(classifier|score|qa_outputs)\./;
 
-/** Parameters that the family's ways of pooling have. */
-function poolers(family: AnyFamily, config: ModelSizes): Tensor[] {
+/** Parameters that each of the family's ways of pooling has. */
+export function poolers(family: AnyFamily, config: ModelSizes): Tensor[][] {
   const hidden = input("hidden", f32([1, 1, config.hiddenSize]));
   const segments = input("segments", i32([1, 1]));
-  return params(family.poolings.map((pooling) => family.pooled(new Scope(), hidden, { segments, pooling }, config)));
+  return family.poolings.map((pooling) => params([family.pooled(new Scope(), hidden, { segments, pooling }, config)]));
 }

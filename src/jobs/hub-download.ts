@@ -49,7 +49,7 @@ export async function fetchFile(blob: string, file: HubFile, f: Fetching): Promi
   for (let attempt = 0; attempt < attempts && (await sizeOf(part)) < file.size; attempt++) {
     const from = await sizeOf(part);
     const going = from ? `, from ${megabytes(from)} on` : "";
-    f.note?.(`downloading ${f.name} ${file.path} (${megabytes(file.size)}${going})`);
+    if (from || file.size > 1e6) f.note?.(`downloading ${f.name} ${file.path} (${megabytes(file.size)}${going})`);
     failure = await append(part, file, f).catch((error: unknown) => error);
     if (failure instanceof PlinthError) throw failure;
   }

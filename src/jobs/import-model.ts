@@ -18,7 +18,7 @@ import {
   storedTypes,
   writeModelFolder,
 } from "../models/index.js";
-import { requireFitting } from "./base.js";
+import { poolers, requireFitting, taskHead } from "./base.js";
 import { hubFolder, isHubId } from "./hub.js";
 import { optionsOf } from "./options.js";
 
@@ -124,9 +124,6 @@ interface Parts {
   readonly languageHead: boolean;
 }
 
-/** Heads of tasks, which public files put beside the body. */
-const taskHead = /^(classifier|score|qa_outputs)\./;
-
 /** The body is needed whole; each head is there whole or not at all. Throws `checkpoint` with everything that is wrong. */
 function partsOf(folder: ModelFolder, { family, config }: { family: AnyFamily; config: ModelSizes }): Parts {
   const homes = new Map<string, string>();
@@ -154,12 +151,6 @@ function partsOf(folder: ModelFolder, { family, config }: { family: AnyFamily; c
 /** Parameters that every use of the model has: an encoder–decoder's encoder, else the body. */
 function body(family: AnyFamily, config: ModelSizes): Tensor[] {
   return params([read(family, config, { p: new Scope(), ids: input("ids", i32([1, 1])) })]);
-}
-
-function poolers(family: AnyFamily, config: ModelSizes): Tensor[][] {
-  const hidden = input("hidden", f32([1, 1, config.hiddenSize]));
-  const segments = input("segments", i32([1, 1]));
-  return family.poolings.map((pooling) => params([family.pooled(new Scope(), hidden, { segments, pooling }, config)]));
 }
 
 function requireFree(out: string, { path, replace }: { path: string; replace: boolean }): void {

@@ -103,8 +103,12 @@ test("held-out texts of your own are what the files are held to", async () => {
 });
 
 test("a file that answers differently is an error, and does not stay", async () => {
-  // attention that looks at one token alone goes to another one when scores are rounded
-  await writeTiny(join(folder(), "coarse"), { family: "gpt", config: { initialDeviation: 1, layers: 6 } });
+  // one number of each vector, which no word reads, is so large that a byte leaves nothing of the others
+  const change = (name: string, values: Float32Array) => {
+    if (name === "cls.predictions.transform.LayerNorm.weight") values[0] = 3000;
+    if (name.endsWith("word_embeddings.weight")) for (let i = 0; i < values.length; i += 32) values[i] = 0;
+  };
+  await writeTiny(join(folder(), "coarse"), { family: "bert", change });
   const out = join(folder(), "coarse-out");
   await expect(all({ model: join(folder(), "coarse"), out, format: ["onnx"] })).rejects.toThrow(
     /stored as int8, the model's answers differ by .* of their size, more than 0.2\n.*\n.*leave this precision out: --precisions f32/,

@@ -20,6 +20,8 @@ export interface TinyOptions {
   readonly labels?: readonly string[];
   readonly pooling?: Pooling;
   readonly begins?: boolean;
+  /** What is done to the first weights. */
+  readonly change?: (name: string, values: Float32Array) => void;
 }
 
 /** Large first weights, so that answers differ from token to token. */
@@ -47,6 +49,7 @@ export async function writeTiny(folder: string, o: TinyOptions): Promise<void> {
     ? params([textClassification(family as never, config as never, sizes).outputs.logits])
     : parametersOf(family as never, config as never);
   const state = initialise(parameters, 3);
+  for (const [name, { data }] of state) o.change?.(name, data as Float32Array);
   await saveModel({ read: async (name) => state.get(name)! }, folder, {
     ...{ family, config, tokenizer, parameters, card: "# Tiny\n" },
     ...(begins && { begins }),

@@ -4,7 +4,8 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type Exported, type ExportOptions, exportModel } from "../src/index.js";
-import { precisions } from "../src/jobs/export-onnx.js";
+import { precisions, requireFits } from "../src/jobs/export-onnx.js";
+import { openOnnxFile } from "../src/runtime/index.js";
 import { temporary } from "./temporary.js";
 import { sentences, type TinyOptions, writeTiny } from "./tiny-saved.js";
 
@@ -73,7 +74,7 @@ test("sentence-transformers gets its modules: the body, the pooling it was train
     model: join(folder(), "bert"),
     out,
     format: ["sentence-transformers"],
-    task: "feature-extraction",
+    body: true,
     pooling: "cls",
   });
   expect((await json("sentences", "modules.json")).map((one: { path: string }) => one.path)).toEqual([
@@ -124,6 +125,14 @@ test("a weight that half precision has no number for is named", async () => {
   );
 });
 
+test("a model that is too large for a file, and a file that is no model, are refused", async () => {
+  expect(() => requireFits("onnx/model.onnx", 2.4e9)).toThrow(
+    /2\.4 GB of weights do not fit in an ONNX file, which ends at 2 GB\n.*\n.*--precisions f16,int8/,
+  );
+  await writeFile(join(folder(), "none.onnx"), "no model");
+  await expect(openOnnxFile(join(folder(), "none.onnx"))).rejects.toThrow(/ONNX Runtime does not load the file: /);
+});
+
 describe("is refused", () => {
   const refused = (options: Partial<ExportOptions>, words: RegExp) =>
     expect(all({ model: join(folder(), "bert"), out: join(folder(), "refused"), ...options })).rejects.toThrow(words);
@@ -133,11 +142,6 @@ describe("is refused", () => {
     await writeFile(join(folder(), "full", "a.txt"), "mine");
     await refused({ out: join(folder(), "full") }, /there is something in this folder already\n.*\n.*add --replace/);
   });
-  test("for a task that the model has no head for", () =>
-    refused(
-      { task: "text-generation" },
-      /the model has a head for fill-mask, not for text-generation\n.*\n.*feature-extraction/,
-    ));
   test("for transformers where it has no such model or another head", async () => {
     await writeTiny(join(folder(), "own"), { family: "gpt", config: { norm: "rmsNorm" } });
     await refused(
@@ -147,7 +151,7 @@ describe("is refused", () => {
     await writeTiny(join(folder(), "mean"), { family: "bert", labels, pooling: "mean" });
     await refused(
       { model: join(folder(), "mean") },
-      /classifiers read the first token, this one was trained on mean pooling\n.*--format onnx.*--pooling cls/,
+      /transformers' classifiers read the first token, this one was trained on mean pooling\n.*--format onnx.*--pooling cls/,
     );
     await writeTiny(join(folder(), "gpt-labels"), { family: "gpt", labels, pooling: "last" });
     await refused(

@@ -53,8 +53,12 @@ beforeAll(async () => {
   for (const [name, tiny] of Object.entries(made)) {
     await writeTiny(join(folder(), name), tiny);
     const out = join(folder(), "out", name);
-    const task = name === "vectors" ? { task: "feature-extraction" as const } : {};
-    for await (const _ of exportModel({ model: join(folder(), name), out, format: ["onnx"], ...task }));
+    for await (const _ of exportModel({
+      model: join(folder(), name),
+      out,
+      format: ["onnx"],
+      body: name === "vectors",
+    }));
   }
 }, 60_000);
 

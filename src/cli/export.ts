@@ -12,7 +12,7 @@ export const exporting = command({
       why: "a classifier for the browser, held to the model on texts of your own",
     },
     {
-      line: "npx plinth export runs/pairs --out exported --format sentence-transformers onnx --precisions f32 int8",
+      line: "npx plinth export runs/pairs --out exported --format sentence-transformers,onnx --precisions f32,int8",
       why: "sentence vectors, for Python and for transformers.js",
     },
   ],

@@ -62,15 +62,20 @@ async function emitted({ file, program, axes }: Portable, { base }: GateOptions)
 
 async function write(path: string, model: OnnxModel, precision: Precision): Promise<void> {
   const bytes = model.initialisers.reduce((sum, t) => sum + size(t.shape), 0) * precisions[precision].bytes;
+  requireFits(path, bytes);
+  await requireSpace(path, bytes, "an ONNX file");
+  await replaceFile(path, serialise(precisions[precision].stored(model)));
+}
+
+/** Throws `onnx` for so many bytes of weights. */
+export function requireFits(path: string, bytes: number): void {
   if (bytes > mostBytes)
     throw fail(
       "onnx",
       `${(bytes / 1e9).toFixed(1)} GB of weights do not fit in an ONNX file, which ends at 2 GB`,
-      "export in fewer bytes: --precisions f16 int8",
+      "export in fewer bytes: --precisions f16,int8",
       path,
     );
-  await requireSpace(path, bytes, "an ONNX file");
-  await replaceFile(path, serialise(precisions[precision].stored(model)));
 }
 
 /** Run the files beside the model. */

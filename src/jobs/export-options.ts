@@ -1,6 +1,5 @@
 /** What `exportModel` takes. */
 import { z } from "zod";
-import { exportTasks } from "./portable.js";
 
 export const exportFormats = ["transformers", "sentence-transformers", "onnx"] as const;
 
@@ -11,10 +10,8 @@ export const exportOptions = z.object({
     .array(z.enum(exportFormats))
     .min(1)
     .default(["transformers", "onnx"])
-    .describe(
-      "whom it is for: Python's transformers, its sentence-transformers, and what runs ONNX such as transformers.js",
-    ),
-  task: z.enum(exportTasks).optional().describe("what the model is for; as its config.json says if absent"),
+    .describe("whom it is for; onnx is for transformers.js and others that run ONNX"),
+  body: z.boolean().default(false).describe("leave the head out: a vector for each token (feature-extraction)"),
   pooling: z
     .enum(["mean", "cls", "last"])
     .optional()
@@ -23,11 +20,11 @@ export const exportOptions = z.object({
     .array(z.enum(["f32", "f16", "int8"]))
     .min(1)
     .default(["f32", "f16", "int8"])
-    .describe("ONNX files to write: f32, weights in half precision, weights in eight bits"),
+    .describe("ONNX files to write; f16 and int8 store weights in 16 and 8 bits"),
   data: z
     .array(z.string())
     .default([])
-    .describe("texts that the ONNX files are held to the model on; a few of our own if absent"),
+    .describe("texts to hold the ONNX files to the model on; else the run's own held-out ones"),
   text: z.string().default("text").describe("column of the text"),
   samples: z.int().positive().default(8).describe("texts of the data to use"),
   replace: z.boolean().default(false).describe("write into a folder that is there already"),

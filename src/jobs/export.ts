@@ -2,8 +2,10 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { resolve } from "node:path";
+import { z } from "zod";
 import { rows } from "../data/index.js";
 import { fail } from "../ir/index.js";
+import { readRun } from "../train/index.js";
 import { type Base, openBase } from "./base.js";
 import {
   poolingOf,
@@ -65,24 +67,14 @@ export async function* exportModel(given: ExportOptions): AsyncGenerator<Exporte
     yield { kind: "onnx", ...file };
 }
 
-/** What config.json says the model is for. Throws `config` for a task that the model has no head for. */
-function taskOf({ json, labels, family }: Base, { task }: ResolvedExport): ExportTask {
+/** What config.json says the model is for. */
+function taskOf({ json, labels, family: { objective } }: Base, { body }: ResolvedExport): ExportTask {
   const [architecture = ""] = (json["architectures"] ?? []) as string[];
-  const own = ownTask(architecture, family.objective, labels !== undefined && isClassifier(json));
-  if (!task || task === own || task === "feature-extraction") return task ?? own;
-  throw fail(
-    "config",
-    `the model has a head for ${own}, not for ${task}`,
-    `export it for ${own} or feature-extraction`,
-    "task",
-  );
-}
-
-function ownTask(architecture: string, objective: string, labelled: boolean): ExportTask {
   if (objective === "seq2seq") return "text2text-generation";
+  if (body) return "feature-extraction";
   if (/ForTokenClassification$/.test(architecture)) return "token-classification";
   if (/ForQuestionAnswering$/.test(architecture)) return "question-answering";
-  if (labelled) return "text-classification";
+  if (labels && isClassifier(json)) return "text-classification";
   if (objective === "causal") return "text-generation";
   return /For(MaskedLM|PreTraining)$/.test(architecture) ? "fill-mask" : "feature-extraction";
 }
@@ -105,13 +97,28 @@ const own = [
   "no",
 ];
 
+/** What a run was validated on; nothing for a model folder. */
+async function heldOut(model: string): Promise<string[]> {
+  const { config } = await readRun(model);
+  const found = z.array(z.string()).safeParse(config["test"] ?? config["validation"]);
+  return found.success ? found.data : [];
+}
+
+async function first(sources: readonly string[], { text, samples: most }: ResolvedExport): Promise<string[]> {
+  const texts: string[] = [];
+  for await (const { fields } of rows(sources, { text })) {
+    if (texts.push(String(fields[text] ?? "")) >= most) break;
+  }
+  return texts;
+}
+
 /** Texts as the model reads them, cut to a length that is quickly computed. */
 async function samples({ tokenizer, config }: Base, o: ResolvedExport): Promise<Int32Array[]> {
-  const texts: string[] = [];
-  for await (const { fields } of rows(o.data, { text: o.text })) {
-    texts.push(String(fields[o.text] ?? ""));
-    if (texts.length >= o.samples) break;
-  }
+  const texts = o.data.length
+    ? await first(o.data, o)
+    : await heldOut(o.model)
+        .then((sources) => first(sources, o))
+        .catch(() => []);
   const { cls, sep } = tokenizer.special;
   const framed = cls !== undefined && sep !== undefined;
   const most = Math.min(64, config.contextLength) - (framed ? 2 : 0);

@@ -18,16 +18,15 @@ import { cumsum, where } from "../ops/index.js";
 import { spanExtraction, textClassification, tokenClassification } from "../tasks/index.js";
 import type { Model } from "./language-model.js";
 
-export const exportTasks = [
-  "feature-extraction",
-  "fill-mask",
-  "text-classification",
-  "token-classification",
-  "question-answering",
-  "text-generation",
-  "text2text-generation",
-] as const;
-export type ExportTask = (typeof exportTasks)[number];
+/** What a model is for, in the words of transformers.js. */
+export type ExportTask =
+  | "feature-extraction"
+  | "fill-mask"
+  | "text-classification"
+  | "token-classification"
+  | "question-answering"
+  | "text-generation"
+  | "text2text-generation";
 
 export interface Portable {
   /** The name of its file, without what says how its numbers are stored. */

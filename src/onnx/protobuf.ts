@@ -3,8 +3,13 @@ import { type Dtype, fail, type OnnxAttrs } from "../ir/index.js";
 
 /** Appends fields of the protocol-buffer wire format. */
 class Writer {
-  private buffer = new Uint8Array(1 << 16);
+  private buffer: Uint8Array<ArrayBuffer>;
   private length = 0;
+
+  /** `room` is how many bytes are likely to be written. */
+  constructor(room: number) {
+    this.buffer = new Uint8Array(room);
+  }
 
   /** A whole number; a negative one takes ten bytes, as int64 does. */
   int(field: number, value: number): this {
@@ -46,7 +51,7 @@ class Writer {
   }
   /** What was written so far. */
   finish(): Uint8Array {
-    return this.buffer.slice(0, this.length);
+    return this.buffer.subarray(0, this.length);
   }
 
   private varint(value: number): this {
@@ -117,7 +122,8 @@ const irVersion = 10;
 
 /** ModelProto as bytes. */
 export function serialise(model: OnnxModel): Uint8Array {
-  const w = new Writer();
+  const weights = model.initialisers.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  const w = new Writer(weights + (1 << 16));
   w.int(1, irVersion).text(2, "plinth");
   w.message(7, () => {
     for (const node of model.nodes) w.message(1, () => writeNode(w, node));

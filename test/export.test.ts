@@ -103,6 +103,16 @@ test("held-out texts of your own are what the files are held to", async () => {
   expect(few).not.toMatchObject({ mean: (more as { mean: number }).mean });
 });
 
+test("data without a text is an error before an ONNX file is written", async () => {
+  const data = join(folder(), "other-column.jsonl");
+  await writeFile(data, '{"words":"a bird"}\n');
+  const out = join(folder(), "no-text");
+  await expect(all({ model: join(folder(), "bert"), out, data: [data] })).rejects.toThrow(
+    /there is no text in column "text" to hold the files to\n.*other-column.jsonl\n.*--text/,
+  );
+  expect(existsSync(join(out, "onnx"))).toBe(false);
+});
+
 test("a file that answers differently is an error, and does not stay", async () => {
   // one number of each vector, which no word reads, is so large that a byte leaves nothing of the others
   const change = (name: string, values: Float32Array) => {

@@ -1,8 +1,9 @@
 /** transformers.js on exported folders: the labels, vectors and texts that plinth gives. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { gunzipSync } from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
 import { exportModel, generateText, predict } from "../src/index.js";
 import { inputs, nameOf, nd, params, roots } from "../src/ir/index.js";
@@ -12,6 +13,7 @@ import { answering } from "../src/jobs/portable.js";
 import { parametersOf } from "../src/models/index.js";
 import { reference } from "../src/runtime/index.js";
 import { decoderOf, generate } from "../src/serve/index.js";
+import { shared } from "./shared.js";
 import { temporary } from "./temporary.js";
 import { sentences, type TinyOptions, writeTiny } from "./tiny-saved.js";
 
@@ -151,3 +153,27 @@ describe.skipIf(!there)("transformers.js", () => {
     }
   });
 });
+
+const minilm = join(cache, "plinth-test/minilm");
+const vectors = shared("conformance_minilm");
+const real = Boolean(there && vectors) && existsSync(join(minilm, "model.safetensors"));
+if (there && !real) console.warn(`skipped: no all-MiniLM-L6-v2 in ${minilm}`);
+
+test.skipIf(!real)(
+  "transformers.js gives the public vectors of an all-MiniLM-L6-v2 that went through plinth",
+  async () => {
+    const out = join(folder(), "out", "minilm");
+    for await (const _ of exportModel({ model: minilm, out, format: ["onnx"], precisions: ["f32"] }));
+    const extract = await pipeline("feature-extraction", "minilm", { dtype: "fp32" });
+    const all = JSON.parse(gunzipSync(readFileSync(`${vectors}/expected.json.gz`)).toString()) as {
+      readonly sentences: readonly { readonly text: string; readonly embedding: readonly number[] }[];
+    };
+    const found = await extract(
+      all.sentences.map(({ text }) => text),
+      { pooling: "mean", normalize: true },
+    );
+    // they are printed with six decimals
+    for (const [row, { embedding }] of all.sentences.entries())
+      for (const [d, x] of embedding.entries()) expect(Math.abs(found.data[row * 384 + d]! - x)).toBeLessThan(1e-5);
+  },
+);

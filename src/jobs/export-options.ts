@@ -1,13 +1,11 @@
 /** What `exportModel` takes. */
 import { z } from "zod";
 
-export const exportFormats = ["transformers", "sentence-transformers", "onnx"] as const;
-
 export const exportOptions = z.object({
   model: z.string().describe("a model folder, or a run that finished"),
   out: z.string().describe("the folder to write"),
   format: z
-    .array(z.enum(exportFormats))
+    .array(z.enum(["transformers", "sentence-transformers", "onnx"]))
     .min(1)
     .default(["transformers", "onnx"])
     .describe("whom it is for; onnx is for transformers.js and others that run ONNX"),

@@ -122,8 +122,14 @@ async function samples({ tokenizer, config }: Base, o: ResolvedExport): Promise<
   const { cls, sep } = tokenizer.special;
   const framed = cls !== undefined && sep !== undefined;
   const most = Math.min(64, config.contextLength) - (framed ? 2 : 0);
-  const encoded = await tokenizer.encodeBatch(texts.length ? texts : own);
-  return encoded
-    .map((ids) => Int32Array.from([...(framed ? [cls] : []), ...ids.slice(0, most), ...(framed ? [sep] : [])]))
-    .filter((ids) => ids.length);
+  const encoded = await tokenizer.encodeBatch(texts.length || o.data.length ? texts : own);
+  const framing = (ids: Int32Array) => (framed ? [cls, ...ids.slice(0, most), sep] : ids.slice(0, most));
+  const found = encoded.filter((ids) => ids.length).map((ids) => Int32Array.from(framing(ids)));
+  if (found.length) return found;
+  throw fail(
+    "data",
+    `there is no text in column "${o.text}" to hold the files to`,
+    "name its column: --text",
+    o.data[0],
+  );
 }

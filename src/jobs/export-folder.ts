@@ -183,7 +183,10 @@ export function requireSentences({ base }: FolderOptions): void {
 }
 
 /** Values of the parameters; other weights of the folder, such as a head that the task has no use for, are left out. */
-export async function weightsOf({ path, family, config }: Base, wanted: readonly Tensor[]): Promise<Map<string, Nd>> {
+export async function weightsOf(
+  { path, family, config }: Pick<Base, "path" | "family" | "config">,
+  wanted: readonly Tensor[],
+): Promise<Map<string, Nd>> {
   await using folder = await openModelFolder(path);
   const types = new Map(wanted.map((t) => [nameOf(t), t.type]));
   const rename = (name: string) => [family.fromPublicName(name, config), name].find((one) => one && types.has(one));

@@ -6,7 +6,8 @@ import { weightsOf } from "./export-folder.js";
 import { answering, type PortableOptions } from "./portable.js";
 
 export interface GateOptions extends PortableOptions {
-  readonly base: Base;
+  /** Where its weights are. */
+  readonly base: Pick<Base, "path" | "family" | "config">;
   readonly engine: "auto" | "native" | "ort" | "reference";
   readonly threads?: number | undefined;
   /** Texts as ids, each with a token or more. */

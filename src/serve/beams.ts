@@ -5,7 +5,7 @@ import type { Decoder } from "./decoder.js";
 import { type Beginning, checkBeginning, type EndOptions } from "./ends.js";
 import { checkPenalties, type PenaltyOptions, penalised } from "./penalties.js";
 import { openRows } from "./rows.js";
-import { highestOf, logProbabilities, nothingFollows } from "./sample.js";
+import { highestOf, logSum, nothingFollows } from "./sample.js";
 
 export interface BeamOptions extends PenaltyOptions, EndOptions {
   /** How many texts are followed. */
@@ -95,7 +95,9 @@ function best(
   const found: { id: number; row: number; sum: number }[] = [];
   running.forEach(({ ids, sum, state }, row) => {
     // penalties change logarithms of probabilities here, scores elsewhere: so transformers does
-    const all = penalised(Float32Array.from(logProbabilities(scores[row]!)), { prompt, written: ids }, { ...o, stop });
+    const shift = logSum(scores[row]!);
+    const own = scores[row]!.map((x) => x - shift);
+    const all = penalised(own, { prompt, written: ids }, { ...o, stop });
     constraint?.restrict(all, { state, left: tokens - ids.length, stop });
     for (const id of highestOf(all, wanted)) found.push({ id, row, sum: sum + all[id]! });
   });

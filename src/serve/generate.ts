@@ -5,7 +5,7 @@ import type { Decoder } from "./decoder.js";
 import { type Beginning, checkBeginning, type EndOptions } from "./ends.js";
 import { checkPenalties, type PenaltyOptions, penalised } from "./penalties.js";
 import { openRows } from "./rows.js";
-import { checkSampling, logProbabilities, type SampleOptions, sample } from "./sample.js";
+import { checkSampling, logSum, type SampleOptions, sample } from "./sample.js";
 
 /** Scores are changed by penalties, then by the constraint, then drawn from by temperature, topK, topP and minP, in this order. */
 export interface GenerateOptions extends PenaltyOptions, EndOptions, SampleOptions {
@@ -81,7 +81,7 @@ export async function* generateAll(
 /** The next token of a text, which takes it; undefined where it ends the text instead. */
 function choose(draft: Draft, scores: Float32Array, o: GenerateOptions): Choice | undefined {
   const { tokens, stop = [], constraint } = o;
-  const own = logProbabilities(scores);
+  const sum = logSum(scores);
   const changed = penalised(scores, draft, { ...o, stop });
   constraint?.restrict(changed, { state: draft.state, left: tokens - draft.written.length, stop });
   const id = sample(changed, draft.random(), o);
@@ -89,5 +89,5 @@ function choose(draft: Draft, scores: Float32Array, o: GenerateOptions): Choice 
   if (draft.ended) return undefined;
   draft.written.push(id);
   if (constraint) draft.state = constraint.after(draft.state, id);
-  return { id, logProbability: own[id]! };
+  return { id, logProbability: scores[id]! - sum };
 }

@@ -24,18 +24,18 @@ export function checkSampling({ temperature = 1, topK = 1, topP = 1, minP = 0 }:
     throw refuse(`minP is ${minP}`, "a share of the likeliest token's probability, 0 to 1");
 }
 
-/** Natural logarithms of the probabilities that scores [V] stand for. Throws `non-finite`. */
-export function logProbabilities(scores: Float32Array): Float64Array {
+/** Logarithm of the sum of exponentials of scores [V]: what they are above their log probabilities. Throws `non-finite`. */
+export function logSum(scores: Float32Array): number {
   const top = scores[highest(scores)]!;
-  const total = scores.reduce((sum, x) => sum + Math.exp(x - top), 0);
+  let total = 0;
+  for (const x of scores) total += Math.exp(x - top);
   if (!Number.isFinite(total))
     throw fail(
       "non-finite",
       "the model's scores are not finite numbers",
       "its weights are broken: train or load it again",
     );
-  const shift = top + Math.log(total);
-  return Float64Array.from(scores, (x) => x - shift);
+  return top + Math.log(total);
 }
 
 /**

@@ -33,8 +33,7 @@ export const generate = command({
     const signal = context.interruptible("the text ends here");
     const control = { signal, note: context.note };
     const { model, seed } = options;
-    const prompts = [options.prompt].flat();
-    if (options.data.length || prompts.length > 1) {
+    if (options.data.length || options.prompt.length > 1) {
       for await (const { index, ...written } of generateTexts(options, control)) {
         context.emit({ model, seed, index, ...written });
         const question = options.chat || options.system !== undefined ? `> ${written.prompt}\n` : written.prompt;
@@ -42,7 +41,7 @@ export const generate = command({
       }
       return signal.aborted ? interruptedCode : undefined;
     }
-    const [prompt = ""] = prompts;
+    const [prompt = ""] = options.prompt;
     const pieces = generateText(options, control);
     // what is wrong is said first, so that nothing stands in front of it
     let shown = options.chat || options.system !== undefined;

@@ -1,16 +1,14 @@
 /** Options of writing texts. */
 import { z } from "zod";
+import { optionsOf } from "./options.js";
 
 const share = z.number().gt(0).max(1);
 
 /** What `generateText` and `generateTexts` take. Where one is absent, generation_config.json of the model's folder speaks, if it does. */
 export const generateOptions = z.object({
   model: z.string().describe("a model folder, or a run that finished"),
-  prompt: z
-    .union([z.string(), z.array(z.string())])
-    .default([])
-    .describe("the text to go on with, or several; to write from, for a model with an encoder"),
-  data: z.array(z.string()).default([]).describe("files of prompts"),
+  prompt: z.array(z.string()).default([]).describe("texts to go on with; to write from, for a model with an encoder"),
+  data: z.array(z.string()).default([]).describe("files of prompts: one a row; a plain text is one"),
   text: z.string().default("text").describe("column of the prompt in tables and JSON lines"),
   chat: z.boolean().default(false).describe("put each prompt as a question, by the model's chat template"),
   system: z.string().optional().describe("what the model is told before the question; goes with --chat"),
@@ -51,12 +49,20 @@ export const generateOptions = z.object({
   jsonSchema: z
     .union([z.string(), z.record(z.string(), z.unknown())])
     .optional()
-    .describe("the text is JSON of this schema: a file, or the schema"),
+    .describe("the text is JSON of this schema: a file, or the schema itself"),
   regex: z.string().optional().describe("the text matches this regular expression as a whole"),
   seed: z.int().min(0).default(0).describe("fixes what is drawn: the same seed, the same text"),
   batchSize: z.int().positive().default(8).describe("texts written side by side"),
   engine: z.enum(["auto", "native", "ort", "reference"]).default("auto").describe("where programs run"),
   threads: z.int().positive().optional().describe("threads of the engine; one a core if absent"),
 });
-export type GenerateTextOptions = z.input<typeof generateOptions>;
 export type GenerateSettings = z.output<typeof generateOptions>;
+
+/** The same as programs give them: one prompt needs no list. */
+export type GenerateTextOptions = Omit<z.input<typeof generateOptions>, "prompt"> & {
+  readonly prompt?: string | readonly string[] | undefined;
+};
+
+/** Options with their defaults. Throws `config` as `optionsOf`. */
+export const generateSettings = ({ prompt, ...given }: GenerateTextOptions): GenerateSettings =>
+  optionsOf(generateOptions, { ...given, ...(prompt !== undefined && { prompt: [prompt].flat() }) });

@@ -4,11 +4,15 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { temporary } from "../../test/temporary.js";
-import { loadTokenizer } from "../data/index.js";
+import { loadTokenizer, trainTokenizer } from "../data/index.js";
+import { families, parametersOf } from "../models/index.js";
+import { initialise } from "../nn/index.js";
+import { reference } from "../runtime/index.js";
 import { generateText, generateTexts, type WriteControl } from "./generate.js";
 import type { GenerateTextOptions } from "./generate-options.js";
 import { pretrain } from "./pretrain.js";
 import type { Written } from "./prompt.js";
+import { saveModel } from "./save-model.js";
 
 const folder = temporary("plinth-generate-");
 const model = fileURLToPath(new URL("../../test/fixtures/gpt2-folder", import.meta.url));
@@ -174,6 +178,28 @@ test("tokens are favoured or forbidden by id or as the vocabulary writes them", 
   expect(many.text).toBe((await written({ ...o, logitBias: { 70: 100 } })).text);
   expect([...(await tokenizer.encode(many.text))].every((id) => id === 70)).toBe(true);
   expect(many.text.length).toBeGreaterThan(0);
+});
+
+test("an encoder–decoder writes from its prompts, one by one and side by side, drawn, by beams and held to an expression", async () => {
+  const words = ["one two three four five six seven"];
+  const tokenizer = await trainTokenizer(words, { kind: "bpe", vocabSize: 270, sentinels: 4 });
+  const { t5 } = families;
+  const sizes = { vocabSize: tokenizer.vocabSize, contextLength: 64, layers: 1, heads: 2, hiddenSize: 16 };
+  const config = t5.config.parse({ ...sizes, initialDeviation: 0.6 });
+  const parameters = parametersOf(t5, config);
+  const at = join(folder(), "t5");
+  await using session = await reference.open(initialise(parameters, 3));
+  await saveModel(session, at, { family: t5, config, tokenizer, parameters, card: "" });
+  const prompts = ["one two", "three four five six", "seven"];
+  for (const o of [{ temperature: 1 }, { beams: 3 }, { temperature: 1, regex: "[a-z ]{4,9}" }]) {
+    const several = await all({ model: at, prompt: prompts, tokens: 12, ...o });
+    for (const [i, prompt] of prompts.entries()) {
+      const alone = await written({ model: at, prompt, tokens: 12, ...o });
+      expect(several[i]).toMatchObject({ text: alone.text, tokens: alone.tokens });
+      if ("regex" in o) expect(alone.text).toMatch(/^[a-z ]{4,9}$/);
+    }
+    expect(new Set(several.map(({ text }) => text)).size).toBe(3);
+  }
 });
 
 test("what was aborted says so", async () => {

@@ -6,9 +6,8 @@ import { parametersOf } from "../models/index.js";
 import { chooseEngine } from "../runtime/index.js";
 import { type Constraint, constraintOf, decoderOf, parsePattern, schemaExpression } from "../serve/index.js";
 import { type Base, openBase } from "./base.js";
-import { type GenerateSettings, type GenerateTextOptions, generateOptions } from "./generate-options.js";
+import { type GenerateSettings, type GenerateTextOptions, generateSettings } from "./generate-options.js";
 import { type GenerationConfig, generationConfig } from "./generation-config.js";
-import { optionsOf } from "./options.js";
 import { grouped } from "./predict.js";
 import { type Piece, type Prompt, type Writing, type Written, writeAll } from "./prompt.js";
 import { textsBegin } from "./save-model.js";
@@ -34,12 +33,11 @@ export async function* generateText(
   given: GenerateTextOptions,
   control: WriteControl = {},
 ): AsyncGenerator<string, Written> {
-  const o = optionsOf(generateOptions, given);
-  const prompts = [o.prompt].flat();
-  if (o.data.length || prompts.length > 1)
+  const o = generateSettings(given);
+  if (o.data.length || o.prompt.length > 1)
     throw fail("config", "one text is written at a time here", "generateTexts writes several", "prompt");
   await using model = await openWriter(o, control);
-  const pieces = model.write([{ text: prompts[0] ?? "" }]);
+  const pieces = model.write([{ text: o.prompt[0] ?? "" }]);
   for (;;) {
     const { done, value } = await pieces.next();
     if (done) return value[0]!;
@@ -52,7 +50,7 @@ export async function* generateTexts(
   given: GenerateTextOptions,
   control: WriteControl = {},
 ): AsyncGenerator<WrittenText> {
-  const o = optionsOf(generateOptions, given);
+  const o = generateSettings(given);
   let model: OpenWriter | undefined;
   let index = 0;
   try {
@@ -72,7 +70,7 @@ export async function* generateTexts(
 }
 
 async function* promptsOf(o: GenerateSettings): AsyncGenerator<Row> {
-  for (const [i, text] of [o.prompt].flat().entries()) yield { at: `prompt ${i + 1}`, fields: { [o.text]: text } };
+  for (const [i, text] of o.prompt.entries()) yield { at: `prompt ${i + 1}`, fields: { [o.text]: text } };
   for (const source of o.data) yield* rows(source, { text: o.text });
 }
 
@@ -171,18 +169,21 @@ async function constraintFor(
     return constraintOf(parsePattern(regex, "regex").expression, tokenizer.texts(), "regex");
   }
   if (jsonSchema === undefined) return undefined;
-  const at = typeof jsonSchema === "string" ? jsonSchema : "jsonSchema";
-  const schema = typeof jsonSchema === "string" ? await schemaIn(jsonSchema) : jsonSchema;
+  const file = typeof jsonSchema === "string" && !jsonSchema.trimStart().startsWith("{") ? jsonSchema : undefined;
+  const at = file ?? "jsonSchema";
+  const schema = typeof jsonSchema === "string" ? parsed(file ? await schemaIn(file) : jsonSchema, at) : jsonSchema;
   return constraintOf(schemaExpression(schema), tokenizer.texts(), at);
 }
 
-async function schemaIn(path: string): Promise<unknown> {
-  const text = await readFile(path, "utf8").catch((error: Error) => {
+const schemaIn = (path: string): Promise<string> =>
+  readFile(path, "utf8").catch((error: Error) => {
     throw fail("config", `the schema cannot be read: ${error.message}`, "give a file of JSON", "jsonSchema");
   });
+
+function parsed(text: string, at: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw fail("config", `the schema is not JSON: ${(error as Error).message}`, "correct the file", path);
+    throw fail("config", `the schema is not JSON: ${(error as Error).message}`, "correct it", at);
   }
 }

@@ -56,6 +56,25 @@ test("info says that every engine present computes what the definitions say", ()
   expect(machine.cores).toBeGreaterThan(0);
 });
 
+test("texts are written on, and nothing stands in front of what is wrong", () => {
+  const model = fileURLToPath(new URL("../fixtures/gpt2-folder", import.meta.url));
+  const o = ["--model", model, "--tokens", "6", "--temperature", "0"];
+  const one = plinth("generate", "A large", ...o);
+  expect(one).toEqual({ status: 0, stdout: "A large animal that lives in the fo\n", stderr: "" });
+  const two = plinth("generate", "A large", "A 2, small", ...o, "--json");
+  const lines = two.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(lines).toMatchObject([
+    { index: 0, prompt: "A large", text: " animal that lives in the fo", ended: "length" },
+    { index: 1, prompt: "A 2, small" },
+  ]);
+  const wrong = plinth("generate", "A large", ...o, "--regex", "(");
+  expect(wrong).toMatchObject({ status: 2, stdout: "" });
+  expect(wrong.stderr).toMatch(/^plinth: Invalid regular expression/);
+});
+
 test("a tokeniser is learnt, looked at, and not written over", () => {
   writeFileSync(join(folder, "corpus.txt"), "the cat sat on the mat\nthe dog sat on the log\n".repeat(50));
   const learn = () => plinth("tokenize", "corpus.txt", "--vocab-size", "300", "--out", "tok", "--json");

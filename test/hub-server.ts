@@ -13,6 +13,8 @@ export interface HubServer extends AsyncDisposable {
   cut: { after: number; times: number };
   /** Send other bytes than were announced. */
   spoilt: boolean;
+  /** A file that is listed and not there. */
+  lost?: string;
   /** Answer no request at all. */
   silent: boolean;
 }
@@ -55,7 +57,8 @@ export async function serveHub(folder: string, id: string): Promise<HubServer> {
     if (path === "/api/models/owner/secret/revision/main") return json({ error: "Invalid username or password." }, 401);
     const name = path.startsWith(`/${id}/resolve/${commit}/`) ? path.slice(`/${id}/resolve/${commit}/`.length) : "";
     const bytes = files.get(name);
-    if (!bytes) return json({ error: "Repository not found" }, 404);
+    if (name && name === hub.lost) response.setHeader("X-Error-Code", "EntryNotFound");
+    if (!bytes || name === hub.lost) return json({ error: "Repository not found" }, 404);
     send(request, response, { name, bytes });
   }
 

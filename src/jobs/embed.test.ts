@@ -5,7 +5,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { temporary } from "../../test/temporary.js";
 import { bodyOf, writeTiny } from "../../test/tiny-model.js";
 import { byLength } from "../data/index.js";
-import { families, openSafetensors } from "../models/index.js";
+import { f32, nd } from "../ir/index.js";
+import { families, openSafetensors, writeSafetensors } from "../models/index.js";
 import { type EmbedOptions, embed, nearestTo } from "./embed.js";
 import { type Embedding, openEmbedder } from "./embedder.js";
 import { writeVectors } from "./write-vectors.js";
@@ -142,6 +143,16 @@ test("what no vectors can be made of is refused", async () => {
   await expect(vectors({ model: weighted })).rejects.toThrow("pooling by mean and weightedmean is not supported");
   const damaged = await sentenceModel("damaged", { "modules.json": "[{" });
   await expect(vectors({ model: damaged })).rejects.toThrow("modules.json is damaged: it is not the JSON it should be");
+});
+
+test("a vector that is not one of numbers is refused", async () => {
+  const path = at("infinite");
+  await writeTiny(path, { family: bert, shape: { ...shape, epsilon: 1e-12 }, texts, parameters: bodyOf(bert) });
+  await using file = await openSafetensors(join(path, "model.safetensors"));
+  const types = new Map(Array.from(file.tensors, ([name, { shape }]) => [name, f32(shape)]));
+  const value = (name: string) => nd("f32", types.get(name)!.shape, Number.NaN);
+  await writeSafetensors(join(path, "model.safetensors"), { types, value });
+  await expect(vectors({ model: path })).rejects.toThrow("the vector has numbers that are not finite\n  at text 1");
 });
 
 test("a causal model gives vectors too", async () => {

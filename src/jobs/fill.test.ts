@@ -1,4 +1,4 @@
-import { cpSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -88,4 +88,7 @@ test("what cannot be filled in says why", async () => {
   );
   await writeTiny(at("headless"), { family: bert, shape, texts, parameters: bodyOf(bert) });
   await expect(filled({ model: at("headless"), texts: ["a [MASK]"] })).rejects.toThrow("missing: cls.predictions.bias");
+  const tokenizer = JSON.parse(readFileSync(join(model, "tokenizer.json"), "utf8"));
+  writeFileSync(join(model, "tokenizer.json"), JSON.stringify(tokenizer).replaceAll("[MASK]", "[GAP]"));
+  await expect(filled({ model, texts: ["a [MASK]"] })).rejects.toThrow("the tokeniser has no token for a gap");
 });

@@ -69,7 +69,7 @@ test("bytes with another checksum are refused and removed", async () => {
   await using hub = await serveHub(at("source"), id);
   hub.spoilt = true;
   await expect(getting(hub.url, "spoilt")).rejects.toThrow(
-    "owner/tiny model.safetensors came with another checksum than the hub announces",
+    "owner/tiny model.safetensors came with another checksum than the hub announces: ",
   );
   hub.spoilt = false;
   const { path } = await getting(hub.url, "spoilt");
@@ -105,8 +105,10 @@ test("a model that is not there, is not shown, or has no safetensors is refused"
     "the hub has no model owner/tiny at revision v9",
   );
   await expect(getting(hub.url, "x", { id: "owner/secret" })).rejects.toThrow(
-    "the hub does not show owner/secret (401)",
+    "the hub does not show owner/secret (401): it is private, wants its terms accepted, or is not there",
   );
+  hub.lost = "config.json";
+  await expect(getting(hub.url, "x")).rejects.toThrow("owner/tiny has no file config.json");
   await cp(at("source"), at("pickled"), { recursive: true });
   await rm(at("pickled/model.safetensors"));
   await using other = await serveHub(at("pickled"), id);

@@ -45,7 +45,7 @@ export async function openGate(o: GateOptions): Promise<Gate> {
 }
 
 async function distance(session: Session, files: ReadonlyMap<string, OnnxFile>, o: GateOptions): Promise<Distance> {
-  const sums = new Sums();
+  const sums = sumsOf();
   // together, padded, and the first one alone: other numbers of rows, other lengths
   for (const texts of [o.texts, o.texts.slice(0, 1)]) {
     const { feeds, expected } = await expectedOf(session, texts, o);
@@ -53,7 +53,8 @@ async function distance(session: Session, files: ReadonlyMap<string, OnnxFile>, 
     else if (o.task === "text2text-generation") await translated(files, { feeds, expected, sums });
     else {
       const found = await files.get("model")!.run(fed(files.get("model")!, feeds));
-      for (const [name, value] of Object.entries(expected)) sums.addReal(found[name]!, value, feeds["attention_mask"]!);
+      const real = o.task === "text-classification" ? undefined : feeds["attention_mask"]!;
+      for (const [name, value] of Object.entries(expected)) sums.addAll(found[name]!, value, real);
     }
   }
   return sums.distance();
@@ -124,7 +125,7 @@ async function translated(
 ) {
   const [reader, writer] = [files.get("encoder_model")!, files.get("decoder_model_merged")!];
   const { last_hidden_state: hidden } = await reader.run(fed(reader, feeds));
-  sums.addReal(hidden!, expected["last_hidden_state"]!, feeds["attention_mask"]!);
+  sums.addAll(hidden!, expected["last_hidden_state"]!, feeds["attention_mask"]!);
   const target = feeds["decoder_input_ids"]!;
   const [batch, length] = target.shape as [number, number];
   let past: Feeds = emptied(writer, batch);
@@ -195,41 +196,40 @@ function lane({ shape, data }: Nd, row: number, column: number): Float32Array {
   return (data as Float32Array).subarray(from, from + width);
 }
 
-/** What differs, summed up. */
-class Sums {
-  private far = 0;
-  private most = 1;
-  private wrong = 0;
-  private all = 0;
-  private rows = 0;
-  private same = 0;
+interface Sums {
+  /** Values of real tokens [B T …]; of rows [B …] where `real` is not given. */
+  addAll(found: Nd, expected: Nd, real?: Nd): void;
+  addRow(found: Float32Array, expected: Float32Array): void;
+  distance(): Distance;
+}
 
-  /** Values of real tokens [B T …], or of rows [B …]. */
-  addReal(found: Nd, expected: Nd, real: Nd): void {
-    const [batch, length] = real.shape as [number, number];
-    const perToken = expected.shape.length > 2 || expected.shape[1] === length;
-    const count = perToken ? batch * length : batch;
-    const width = size(expected.shape) / count;
-    const part = ({ data }: Nd, i: number) => (data as Float32Array).subarray(i * width, (i + 1) * width);
-    for (let i = 0; i < count; i++) if (!perToken || real.data[i]) this.addRow(part(found, i), part(expected, i));
-  }
-  addRow(found: Float32Array, expected: Float32Array): void {
+/** What differs, summed up. */
+function sumsOf(): Sums {
+  let [far, most, wrong, all, rows, same] = [0, 1, 0, 0, 0, 0];
+  const addRow: Sums["addRow"] = (found, expected) => {
     let [best, own] = [0, 0];
     for (let i = 0; i < expected.length; i++) {
       const [y, x] = [found[i]!, expected[i]!];
-      // not a number is as far as can be
-      const apart = Math.abs(y - x);
-      this.far = Number.isNaN(apart) ? Number.POSITIVE_INFINITY : Math.max(this.far, apart);
-      this.most = Math.max(this.most, Math.abs(x));
-      this.wrong += Number.isNaN(apart) ? Number.POSITIVE_INFINITY : apart ** 2;
-      this.all += x ** 2;
+      // what is not a number is as far as can be
+      const apart = Number.isNaN(y - x) ? Number.POSITIVE_INFINITY : Math.abs(y - x);
+      far = Math.max(far, apart);
+      most = Math.max(most, Math.abs(x));
+      wrong += apart ** 2;
+      all += x ** 2;
       if (x > expected[own]!) own = i;
       if (y > found[best]!) best = i;
     }
-    this.rows++;
-    if (best === own) this.same++;
-  }
-  distance(): Distance {
-    return { largest: this.far / this.most, mean: Math.sqrt(this.wrong / this.all), agreement: this.same / this.rows };
-  }
+    rows++;
+    if (best === own) same++;
+  };
+  return {
+    addRow,
+    addAll(found, expected, real) {
+      const count = real?.data.length ?? expected.shape[0]!;
+      const width = size(expected.shape) / count;
+      const part = ({ data }: Nd, i: number) => (data as Float32Array).subarray(i * width, (i + 1) * width);
+      for (let i = 0; i < count; i++) if (!real || real.data[i]) addRow(part(found, i), part(expected, i));
+    },
+    distance: () => ({ largest: far / most, mean: Math.sqrt(wrong / all), agreement: same / rows }),
+  };
 }

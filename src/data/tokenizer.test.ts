@@ -81,6 +81,26 @@ test("a saved tokeniser loads as the same one", async () => {
   }
 });
 
+test("what a folder calls the ends of a text is not taken for the first and last token of a BERT's", async () => {
+  const tokenizer = await trainTokenizer(corpus, { kind: "bpe", vocabSize: 400 });
+  const [first, second] = [tokenizer.vocabSize, tokenizer.vocabSize + 1];
+  const added = [
+    { ...tokenizer.json.added_tokens[0]!, id: first, content: "<s>" },
+    { ...tokenizer.json.added_tokens[0]!, id: second, content: "</s>" },
+  ];
+  const specialIn = async (name: string, settings: object) => {
+    await tokenizer.save(join(folder, name));
+    const json = { ...tokenizer.json, added_tokens: [...tokenizer.json.added_tokens, ...added] };
+    writeFileSync(join(folder, name, "tokenizer.json"), JSON.stringify(json));
+    writeFileSync(join(folder, name, "tokenizer_config.json"), JSON.stringify(settings));
+    return (await loadTokenizer(join(folder, name))).special;
+  };
+  const ends = { bos_token: "<s>", eos_token: "</s>" };
+  expect(await specialIn("llama", ends)).toEqual({ bos: first, eos: second });
+  const roberta = { ...ends, cls_token: "<s>", sep_token: "</s>" };
+  expect(await specialIn("roberta", roberta)).toEqual({ bos: first, eos: second, cls: first, sep: second });
+});
+
 test("cutting and padding inside a tokenizer.json are not obeyed: both are silent", async () => {
   const tokenizer = await trainTokenizer(corpus, { kind: "wordpiece", vocabSize: 300 });
   const truncation = { direction: "Right", max_length: 3, strategy: "LongestFirst", stride: 0 };

@@ -146,10 +146,13 @@ async function tokenizerOf(
   const specials = new Set(json.added_tokens.filter((token) => token.special).map((token) => token.id));
   const isSpecial = (id: number) => specials.has(id) || pieces[id] === undefined;
   const special: Partial<Record<Role, number>> = {};
+  const called = new Set(["bos_token", "eos_token"].map((key) => named[key]));
   for (const [role, names] of Object.entries(roles)) {
     // a folder's own word comes first; GPT-2's calls its end of text unknown as well, which no byte is
     const own = role === "unk" ? undefined : named[`${role}_token`];
-    const name = [...(own === undefined ? [] : [own]), ...names].find((name) => ids.has(name));
+    // what a folder calls <s> or </s> is nothing else, such as the first and last token of BERT's, unless it says so
+    const guesses = names.filter((name) => role === "bos" || role === "eos" || !called.has(name));
+    const name = [...(own === undefined ? [] : [own]), ...guesses].find((name) => ids.has(name));
     if (name !== undefined) special[role as Role] = ids.get(name)!;
   }
   const adding = (o: EncodeOptions = {}) => ({ addSpecialTokens: o.specials ?? false });

@@ -18,7 +18,8 @@ function peak(): number {
 async function drain(path: string): Promise<Uint8Array> {
   await using file = await open(path);
   const bytes = new Uint8Array((await file.stat()).size);
-  for (let at = 0; at < bytes.length; ) at += (await file.read(bytes, at, 1 << 26, at)).bytesRead;
+  for (let at = 0; at < bytes.length; )
+    at += (await file.read(bytes, at, Math.min(1 << 26, bytes.length - at), at)).bytesRead;
   return bytes;
 }
 

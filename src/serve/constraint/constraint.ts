@@ -2,6 +2,7 @@
 import { fail } from "../../ir/index.js";
 import { type Automaton, automatonOf } from "./automaton.js";
 import type { Expression } from "./expression.js";
+import { type Moves, type Vocabulary, vocabularyOf } from "./vocabulary.js";
 
 /** The texts of a vocabulary's tokens. */
 export interface Pieces {
@@ -25,18 +26,6 @@ export interface Constraint {
   complete(state: number): boolean;
 }
 
-/** Tokens that may follow a state, and the states after them. */
-interface Moves {
-  readonly ids: Int32Array;
-  readonly targets: Int32Array;
-}
-
-/** A tree of the tokens' bytes. */
-interface Trie {
-  readonly children: Map<number, Trie>;
-  readonly ids: number[];
-}
-
 const mostMoves = 64;
 /** The state of a text before whose first token nothing stands, for decoders that take a space from there. */
 const bare = -1;
@@ -46,19 +35,19 @@ export function constraintOf(e: Expression, pieces: Pieces, at: string): Constra
   const usable = new Uint8Array(256);
   for (const bytes of pieces.bytes) for (const byte of bytes ?? []) usable[byte] = 1;
   const automaton = automatonOf(e, { usable, at });
-  const tree = trieOf(pieces.bytes);
-  const stripped = pieces.stripsSpace ? trieOf(pieces.bytes.map(withoutSpace)) : tree;
+  const vocabulary = vocabularyOf(pieces.bytes);
+  const first = pieces.stripsSpace ? vocabularyOf(pieces.bytes.map(withoutSpace)) : vocabulary;
   const known = new Map<number, Moves>();
+  const movesFrom = (state: number) =>
+    state === bare ? first.movesFrom(automaton, automaton.start) : vocabulary.movesFrom(automaton, state);
   const moves = (state: number): Moves => {
-    const found =
-      known.get(state) ??
-      (state === bare ? movesFrom(automaton, stripped, automaton.start) : movesFrom(automaton, tree, state));
+    const found = known.get(state) ?? movesFrom(state);
     known.delete(state);
     known.set(state, found);
     if (known.size > mostMoves) known.delete(known.keys().next().value!);
     return found;
   };
-  const needed = shortest(automaton, tree);
+  const needed = shortest(automaton, vocabulary);
   const ended = (state: number) => automaton.distance(state === bare ? automaton.start : state) === 0;
   const least = (state: number) => {
     if (state !== bare) return needed(state);
@@ -107,50 +96,12 @@ export function constraintOf(e: Expression, pieces: Pieces, at: string): Constra
 
 const withoutSpace = (bytes: Uint8Array | undefined) => (bytes?.[0] === 32 ? bytes.subarray(1) : bytes);
 
-function trieOf(pieces: Pieces["bytes"]): Trie {
-  const root: Trie = { children: new Map(), ids: [] };
-  pieces.forEach((bytes, id) => {
-    // a token without text would be written without end
-    if (!bytes?.length) return;
-    let at = root;
-    for (const byte of bytes) {
-      let child = at.children.get(byte);
-      if (!child) {
-        child = { children: new Map(), ids: [] };
-        at.children.set(byte, child);
-      }
-      at = child;
-    }
-    at.ids.push(id);
-  });
-  return root;
-}
-
-function movesFrom({ step }: Automaton, root: Trie, from: number): Moves {
-  const ids: number[] = [];
-  const targets: number[] = [];
-  const open: [Trie, number][] = [[root, from]];
-  while (open.length) {
-    const [{ children }, state] = open.pop()!;
-    for (const [byte, child] of children) {
-      const next = step(state, byte);
-      if (next < 0) continue;
-      for (const id of child.ids) {
-        ids.push(id);
-        targets.push(next);
-      }
-      if (child.children.size) open.push([child, next]);
-    }
-  }
-  return { ids: Int32Array.from(ids), targets: Int32Array.from(targets) };
-}
-
 /**
  * How many tokens end a text from each state at the most: those of the shortest text by bytes. Of one state there is one such text,
  * whose rest is that of the states it passes, so that whoever takes its tokens needs one less each time.
  */
-function shortest({ step, distance }: Automaton, root: Trie): (state: number) => number {
-  const known = new Map<number, number>();
+function shortest({ step, distance }: Automaton, vocabulary: Vocabulary): (state: number) => number {
+  const known: number[] = [];
   const nextByte = (state: number) => {
     const far = distance(state);
     for (let byte = 0; byte < 256; byte++) {
@@ -160,8 +111,7 @@ function shortest({ step, distance }: Automaton, root: Trie): (state: number) =>
     return undefined;
   };
   return (from) => {
-    const found = known.get(from);
-    if (found !== undefined) return found;
+    if (known[from] !== undefined) return known[from];
     const states = [from];
     const bytes: number[] = [];
     while (distance(states.at(-1)!) > 0) {
@@ -171,15 +121,11 @@ function shortest({ step, distance }: Automaton, root: Trie): (state: number) =>
       states.push(move[1]);
     }
     for (let i = states.length - 1; i >= 0; i--) {
-      if (known.has(states[i]!)) continue;
+      if (known[states[i]!] !== undefined) continue;
       let least = i === bytes.length ? 0 : Infinity;
-      let at: Trie | undefined = root;
-      for (let j = i; j < bytes.length && at; j++) {
-        at = at.children.get(bytes[j]!);
-        if (at?.ids.length) least = Math.min(least, 1 + known.get(states[j + 1]!)!);
-      }
-      known.set(states[i]!, least);
+      for (const length of vocabulary.lengthsAt(bytes, i)) least = Math.min(least, 1 + known[states[i + length]!]!);
+      known[states[i]!] = least;
     }
-    return known.get(from)!;
+    return known[from]!;
   };
 }

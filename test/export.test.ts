@@ -175,15 +175,12 @@ describe("is refused", () => {
       /sentence-transformers reads no t5 model that plinth writes/,
     );
     const file = join(folder(), "sentences", "1_Pooling", "config.json");
-    await writeFile(file, '{"pooling_mode_max_tokens": true}');
-    await refused(
-      { model: join(folder(), "sentences") },
-      /pooling_mode_max_tokens is not one plinth has\n.*\n.*it has cls_token, mean_tokens and lasttoken/,
-    );
-    await writeFile(file, "{");
-    await refused(
-      { model: join(folder(), "sentences") },
-      /this file is not JSON\n.*\n.*download or save the model again/,
-    );
+    await writeFile(file, '{"pooling_mode_weightedmean_tokens": true}');
+    await refused({ model: join(folder(), "sentences") }, /pooling by weightedmean is not supported/);
+  });
+  test("with a tokenizer_config.json that is damaged", async () => {
+    await writeTiny(join(folder(), "damaged"), { family: "llama" });
+    await writeFile(join(folder(), "damaged", "tokenizer_config.json"), "{");
+    await refused({ model: join(folder(), "damaged"), replace: true }, /JSON/);
   });
 });

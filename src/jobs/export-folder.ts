@@ -1,8 +1,16 @@
 /** The files of an export beside its ONNX models: config, tokeniser, weights, and what sentence-transformers reads. */
 import { copyFile, readdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fail, type Nd, nameOf, type Tensor } from "../ir/index.js";
-import { loadWeights, makeFolder, openModelFolder, type Pooling, replaceFile } from "../models/index.js";
+import {
+  loadWeights,
+  makeFolder,
+  openModelFolder,
+  type Pooling,
+  replaceFile,
+  type SentenceModules,
+  sentenceModules,
+} from "../models/index.js";
 import type { Base } from "./base.js";
 import type { ExportTask } from "./portable.js";
 import { textsBegin } from "./save-model.js";
@@ -16,6 +24,8 @@ export interface FolderOptions {
   readonly base: Base;
   readonly task: ExportTask;
   readonly pooling: Pooling;
+  /** What was asked for, in place of what the model was trained with. */
+  readonly asked?: Pooling | undefined;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -42,13 +52,24 @@ export async function writeTransformers(folder: string, { base }: FolderOptions)
 }
 
 /** The modules that make one vector of a text. */
-export async function writeSentenceTransformers(folder: string, { base, pooling }: FolderOptions): Promise<void> {
+export async function writeSentenceTransformers(
+  folder: string,
+  { base, pooling, asked }: FolderOptions,
+): Promise<void> {
   const { hiddenSize, contextLength } = base.config;
-  const normalised = await text(join(base.path, "modules.json")).then((json) => json?.includes("Normalize") ?? true);
+  const known = await modulesOf(base);
+  if (known.files["modules.json"] && (asked ?? known.pooling) === known.pooling) {
+    for (const [name, content] of Object.entries(known.files)) {
+      await makeFolder(dirname(join(folder, name)));
+      await replaceFile(join(folder, name), content);
+    }
+    return;
+  }
+  const { normalise = true, maxLength = contextLength, lowerCase } = known;
   const modules = [
     ["", "Transformer"],
     ["1_Pooling", "Pooling"],
-    ...(normalised ? [["2_Normalize", "Normalize"]] : []),
+    ...(normalise ? [["2_Normalize", "Normalize"]] : []),
   ] as const;
   await put(
     folder,
@@ -64,27 +85,21 @@ export async function writeSentenceTransformers(folder: string, { base, pooling 
     pooling_mode_mean_sqrt_len_tokens: false,
     pooling_mode_lasttoken: pooling === "last",
   });
-  const known = await json(join(base.path, "sentence_bert_config.json"));
-  await put(folder, "sentence_bert_config.json", { max_seq_length: contextLength, do_lower_case: false, ...known });
+  await put(folder, "sentence_bert_config.json", { max_seq_length: maxLength, do_lower_case: lowerCase });
 }
 
-/** What a model was trained to pool by: sentence-transformers' own file, or what plinth noted. */
+/** What sentence-transformers' files of the model's folder say. Throws `config` and `checkpoint` as `sentenceModules` does. */
+async function modulesOf(base: Base): Promise<SentenceModules> {
+  await using folder = await openModelFolder(base.path);
+  return await sentenceModules(folder);
+}
+
+/** What a model was trained to pool by: as plinth noted, or sentence-transformers' files say. */
 export async function poolingOf(base: Base): Promise<Pooling | undefined> {
   const noted = (base.json["plinth"] as { pooling?: Pooling } | undefined)?.pooling;
-  if (noted) return noted;
-  const file = join(base.path, "1_Pooling", "config.json");
-  const found = await json(file);
-  if (!found) return undefined;
-  const modes = { cls_token: "cls", mean_tokens: "mean", lasttoken: "last" } as const;
-  const on = Object.keys(found).filter((key) => key.startsWith("pooling_mode_") && found[key] === true);
-  const mode = modes[on[0]?.replace("pooling_mode_", "") as keyof typeof modes];
-  if (on.length === 1 && mode) return mode;
-  throw fail(
-    "config",
-    `${on.join(", ") || "no pooling mode"} is not one plinth has`,
-    "it has cls_token, mean_tokens and lasttoken",
-    file,
-  );
+  const { pooling } = await modulesOf(base);
+  // the largest numbers of a text's vectors: no head reads them, and the files go along as they are
+  return noted ?? (pooling === "max" ? undefined : pooling);
 }
 
 const heads: Readonly<Partial<Record<ExportTask, string>>> = {

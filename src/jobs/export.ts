@@ -35,7 +35,7 @@ export async function* exportModel(given: ExportOptions): AsyncGenerator<Exporte
   const task = taskOf(base, o);
   await requireFree(base, o);
   const pooling = o.pooling ?? (await poolingOf(base)) ?? base.family.poolings[0]!;
-  const common = { base, task, pooling };
+  const common = { base, task, pooling, asked: o.pooling };
   const forPython = o.format.some((format) => format !== "onnx");
   if (forPython) requirePublic(common);
   if (o.format.includes("sentence-transformers")) requireSentences(common);

@@ -91,6 +91,11 @@ impl Session {
     }
 
     #[napi]
+    pub fn fill(&self, number: u32, total: f64, offset: f64, bytes: Uint8Array) -> napi::Result<()> {
+        with(&self.core, |core| core.fill(number as usize, total as usize, offset as usize, &bytes))
+    }
+
+    #[napi]
     pub fn read(&self, number: u32) -> napi::Result<Uint8Array> {
         with(&self.core, |core| Ok(Uint8Array::from(core.read(number as usize)?.to_vec())))
     }

@@ -44,6 +44,11 @@ impl Session {
 
     /// Set value `number` of the state; its memory is kept where the size is the same.
     pub fn write(&mut self, number: usize, bytes: &[u8]) -> Result<(), String> {
+        self.fill(number, bytes.len(), 0, bytes)
+    }
+
+    /// Set a part of value `number` of the state, which has `total` bytes: the rest is what it was, or anything where it is new.
+    pub fn fill(&mut self, number: usize, total: usize, offset: usize, bytes: &[u8]) -> Result<(), String> {
         if number >= self.state.len() {
             if number > 1 << 24 {
                 return Err(format!("{number} is no number of a state value"));
@@ -51,13 +56,13 @@ impl Session {
             self.state.resize_with(number + 1, || None);
         }
         let slot = &mut self.state[number];
-        if slot.as_ref().is_none_or(|b| b.bytes != bytes.len()) {
+        if slot.as_ref().is_none_or(|b| b.bytes != total) {
             *slot = None;
-            *slot = Some(Buffer::new(bytes.len())?);
+            *slot = Some(Buffer::new(total)?);
         }
-        if let Some(buffer) = slot {
-            buffer.slice_mut().copy_from_slice(bytes);
-        }
+        let part = slot.as_mut().and_then(|buffer| buffer.slice_mut().get_mut(offset..)?.get_mut(..bytes.len()));
+        let part = part.ok_or(format!("{} bytes from {offset} on are not within {total}", bytes.len()))?;
+        part.copy_from_slice(bytes);
         Ok(())
     }
     pub fn read(&self, number: usize) -> Result<&[u8], String> {

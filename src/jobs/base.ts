@@ -14,7 +14,7 @@ import {
   parametersOf,
   streamWeights,
 } from "../models/index.js";
-import { type Engine, fillSession, type Session, type SessionOptions } from "../runtime/index.js";
+import type { Engine, Session, SessionOptions } from "../runtime/index.js";
 import type { Model } from "./language-model.js";
 
 export interface Base extends Model {
@@ -70,7 +70,7 @@ export async function openBase(given: string): Promise<Base> {
         for (const { name, type, pieces } of streamWeights(again, typesOf(wanted), {
           rename: renaming(family, config, wanted),
         }))
-          await fillSession(session, name, type, pieces());
+          await session.fill(name, type, pieces());
         return session;
       } catch (error) {
         await session[Symbol.asyncDispose]();

@@ -14,6 +14,7 @@ export async function shareEngine(engine: Engine, state: State, options: Session
     run: (program, feeds, options) => session.run(program, feeds, options),
     read: (name) => session.read(name),
     write: (name, value) => session.write(name, value),
+    fill: (name, type, pieces) => session.fill(name, type, pieces),
     names: () => session.names(),
     // the lender closes it
     [Symbol.asyncDispose]: async () => {},

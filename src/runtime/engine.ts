@@ -32,9 +32,9 @@ export interface Session extends AsyncDisposable {
   write(name: string, value: Nd): Promise<void>;
   /**
    * Replace or add one value that comes in pieces along its first axis, in order (two may overlap); each may change once the next
-   * is asked for. Only engines that need no second copy of the value for it have this.
+   * is asked for. No second copy of the value is made where an engine can do without. Throws `feed` for a piece of another type.
    */
-  fill?(name: string, type: Type, pieces: Pieces): Promise<void>;
+  fill(name: string, type: Type, pieces: Pieces): Promise<void>;
   /** What the state holds now. */
   names(): readonly string[];
 }

@@ -1,7 +1,6 @@
 /** Engines and sessions: programs run here, over a state of named values. */
 export { automaticEngine, chooseEngine, engines } from "./choose.js";
 export type { Engine, Pieces, Probe, RunOptions, Session, SessionOptions, State } from "./engine.js";
-export { fillSession } from "./fill.js";
 export { native, nativeEngine } from "./native/engine.js";
 export { type Peaks, peaks } from "./native/peaks.js";
 export { type OnnxFile, openOnnxFile } from "./onnx-file.js";

@@ -23,6 +23,8 @@ export interface Addon {
     threads: number,
   ) => {
     write(number: number, bytes: Uint8Array): void;
+    /** A part of a value that has `total` bytes. */
+    fill(number: number, total: number, offset: number, bytes: Uint8Array): void;
     read(number: number): Uint8Array;
     load(words: Uint32Array, constants: Uint8Array): { readonly id: number; readonly bytes: number };
     run(id: number, inputs: readonly Uint8Array[], guarded: boolean, timed: boolean): Promise<NativeRun>;

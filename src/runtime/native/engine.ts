@@ -2,7 +2,8 @@
 import { availableParallelism, freemem } from "node:os";
 import { arrayOf, fail, type Nd, PlinthError, type Program, size, type Tensor, type Type } from "../../ir/index.js";
 import { checkData, checkFeeds, checkState, leaves } from "../check.js";
-import type { Engine, RunOptions, Session, SessionOptions } from "../engine.js";
+import type { Engine, Pieces, RunOptions, Session, SessionOptions } from "../engine.js";
+import { requireFits } from "../fill.js";
 import type { Profile } from "../profile.js";
 import { type Addon, loadAddon, type NativeRun } from "./addon.js";
 import { bytesOfView } from "./memory.js";
@@ -212,6 +213,20 @@ class NativeSession implements Session {
     if (!this.waiting) return this.put(name, bytesOf(value));
     const bytes = bytesOf(value).slice();
     return this.inTurn(() => this.put(name, bytes));
+  }
+
+  fill(name: string, type: Type, pieces: Pieces): Promise<void> {
+    this.requireOpen();
+    this.held.set(name, type);
+    const total = bytesOfView(type.dtype, type.shape);
+    const row = bytesOfView(type.dtype, type.shape.slice(1));
+    return this.inTurn(async () => {
+      this.rooms.set(name, total);
+      for await (const { at, value } of pieces) {
+        requireFits(name, type, value);
+        this.core.fill(this.number(name), total, at * row, bytesOf(value));
+      }
+    });
   }
 
   names = (): readonly string[] => [...this.held.keys()];

@@ -38,6 +38,14 @@ fn advise(_: *mut u8, _: usize) {}
 impl Buffer {
     /// `Err` with the size where the system has no such memory.
     pub fn new(bytes: usize) -> Result<Buffer, String> {
+        let buffer = Buffer::of_small_pages(bytes)?;
+        advise(buffer.address, bytes);
+        Ok(buffer)
+    }
+
+    /// The same without asking for large pages: where memory is in pieces, the system takes milliseconds to find each, which is more
+    /// than reading weights from a file takes.
+    pub fn of_small_pages(bytes: usize) -> Result<Buffer, String> {
         if bytes > isize::MAX as usize - LARGE {
             return Err(format!("{bytes} bytes are more than an address can name"));
         }
@@ -46,7 +54,6 @@ impl Buffer {
         if address.is_null() {
             return Err(format!("the system has no {bytes} bytes of memory"));
         }
-        advise(address, bytes);
         Ok(Buffer { address, bytes })
     }
     pub fn address(&self) -> *mut u8 {

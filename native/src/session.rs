@@ -58,7 +58,7 @@ impl Session {
         let slot = &mut self.state[number];
         if slot.as_ref().is_none_or(|b| b.bytes != total) {
             *slot = None;
-            *slot = Some(Buffer::new(total)?);
+            *slot = Some(Buffer::of_small_pages(total)?);
         }
         let part = slot.as_mut().and_then(|buffer| buffer.slice_mut().get_mut(offset..)?.get_mut(..bytes.len()));
         let part = part.ok_or(format!("{} bytes from {offset} on are not within {total}", bytes.len()))?;

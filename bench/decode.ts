@@ -1,8 +1,9 @@
 /**
  * How fast a GPT-2 of 124 M parameters writes: a token after another behind a prompt, and the reading of a long prompt, beside
- * PyTorch with its cache; and how near reading the weights once a token is to what memory gives.
+ * PyTorch with its cache and transformers.js; and how near reading the weights once a token is to what memory gives.
  *
  *     npm run bench -- decode --python <python with torch and transformers> [--rounds 3] [--sides native,ort,torch] [--threads 2]
+ *                            [--transformers <folder of @huggingface/transformers> --onnx <a GPT-2 of that size that plinth exported>]
  *                            [--prompt 128] [--tokens 128] [--long 512] [--patience 60: seconds to wait for a quiet machine]
  *
  * The sides take turns, each in a process of its own.
@@ -27,6 +28,8 @@ const { values: o } = parseArgs({
     rounds: { type: "string", default: "3" },
     sides: { type: "string" },
     python: { type: "string" },
+    transformers: { type: "string" },
+    onnx: { type: "string" },
     threads: { type: "string", default: "2" },
     prompt: { type: "string", default: "128" },
     tokens: { type: "string", default: "128" },
@@ -46,6 +49,10 @@ for (const engine of ["native", "ort"] as const)
       run(process.execPath, ["--import", "jiti/register", path("decode/plinth.ts"), engine, ...sizes]);
 const { python } = o;
 if (python) sides["torch"] = () => run(python, [path("decode/torch_side.py"), ...sizes]);
+const { transformers, onnx } = o;
+if (transformers && onnx)
+  sides["transformers.js"] = () =>
+    run(process.execPath, [path("decode/transformers.mjs"), transformers, onnx, ...sizes]);
 const wanted = o.sides?.split(",") ?? Object.keys(sides);
 const missing = wanted.find((side) => !sides[side]);
 if (missing) throw new Error(`there is no side ${missing}: there are ${Object.keys(sides).join(", ")}`);

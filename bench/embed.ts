@@ -46,6 +46,8 @@ const folder = mkdtempSync(join(tmpdir(), "plinth-embed-"));
 const file = join(folder, "texts.json");
 writeFileSync(file, JSON.stringify(texts));
 
+const inJs = (packed: string, onnx: string, order: string) =>
+  [process.execPath, [path("embed/transformers.mjs"), packed, onnx, file, options.threads, order]] as const;
 const jiti = ["--import", "jiti/register"];
 const sides: Record<string, readonly [command: string, args: readonly string[]]> = {
   plinth: [process.execPath, [...jiti, path("embed/plinth.ts"), options.model, file, options.threads]],
@@ -54,10 +56,9 @@ const sides: Record<string, readonly [command: string, args: readonly string[]]>
   }),
   ...(options.transformers &&
     options.onnx && {
-      transformersjs: [
-        process.execPath,
-        [path("embed/transformers.mjs"), options.transformers, options.onnx, file, options.threads],
-      ],
+      transformersjs: inJs(options.transformers, options.onnx, "sorted"),
+      // as its users call it
+      "transformersjs, in the order given": inJs(options.transformers, options.onnx, "given"),
     }),
 };
 const pass = (side: string): Pass => {

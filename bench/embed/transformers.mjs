@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
-const [module, model, file, threads] = /** @type {[string, string, string, string]} */ (
+const [module, model, file, threads, sorting] = /** @type {[string, string, string, string, string]} */ (
   /** @type {unknown} */ (process.argv.slice(2))
 );
 /** @type {{ name: string, version: string, exports: { node: { import: { default: string } } } }} */
@@ -22,7 +22,8 @@ const extract = await pipeline("feature-extraction", basename(resolve(model)), {
 const texts = JSON.parse(readFileSync(file, "utf8"));
 /** @type {number[]} */
 const sizes = texts.map((text) => extract.tokenizer.encode(text).length);
-const order = Array.from(texts.keys()).sort((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0));
+const order = Array.from(texts.keys());
+if (sorting === "sorted") order.sort((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0));
 
 async function embed() {
   /** @type {number[][]} */

@@ -7,18 +7,20 @@ export interface LengthBatch {
   readonly members: readonly number[];
 }
 
+/** Tokens of padding for which no program of another length is planned: that costs more at once, and less from then on. */
+const dear = 64;
+
 /** Batches over texts of so many tokens, the longest first; every text is in one of them. */
 export function byLength(sizes: readonly number[], o: { batchSize: number; contextLength: number }): LengthBatch[] {
   const order = Array.from(sizes.keys()).sort((a, b) => sizes[b]! - sizes[a]! || a - b);
+  let [length, wasted] = [0, 0];
   return Array.from({ length: Math.ceil(order.length / o.batchSize) }, (_, i) => {
     const members = order.slice(i * o.batchSize, (i + 1) * o.batchSize);
     const rows = Math.min(o.batchSize, 2 ** Math.ceil(Math.log2(members.length)));
-    return { rows, length: Math.min(rounded(sizes[members[0]!]!), o.contextLength), members };
+    const own = Math.min(Math.max(1, sizes[members[0]!]!), o.contextLength);
+    wasted += (length - own) * rows;
+    // the last length does as long as little of it is padding
+    if (!length || wasted > dear) [length, wasted] = [own, 0];
+    return { rows, length, members };
   });
-}
-
-/** To a multiple of 8, of long texts to a 16th of the power of two below: so at most a few dozen lengths, and little padding. */
-function rounded(size: number): number {
-  const step = Math.max(8, 2 ** Math.floor(Math.log2(Math.max(1, size))) / 16);
-  return Math.max(step, Math.ceil(size / step) * step);
 }

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { temporary } from "../../test/temporary.js";
 import { parametersOf } from "../models/index.js";
 import { openBase } from "./base.js";
+import { openEmbedder } from "./embedder.js";
 import {
   type AdaptPairsOptions,
   type AdaptPairsResult,
@@ -104,6 +105,15 @@ describe.each(["gpt", "bert", "t5"] as const)("a %s and pairs of sentences", (ba
     const { json, config } = await openBase(o.out!);
     expect(config).toEqual((await openBase(at(base))).config);
     expect(json["plinth"]).toMatchObject({ task: "sentence-pairs", normalise: true });
+    const { pooling, contextLength } = json["plinth"] as { pooling: string; contextLength: number };
+    await using embedder = await openEmbedder({
+      model: o.out!,
+      text: "text",
+      overflow: "truncate",
+      batchSize: 4,
+      engine: "auto",
+    });
+    expect(embedder).toMatchObject({ pooling, contextLength, normalise: true, stated: true });
     expect(await verifyRun({ run: o.out!, steps: 4 })).toMatchObject({ kind: "adapt sentence-pairs", same: true });
   });
 });

@@ -87,9 +87,22 @@ export async function openEmbedder(o: EmbedderOptions): Promise<Embedder> {
   };
 }
 
+/** What the folder's modules say; of what they leave open, what a run of plinth's own says in config.json. */
 async function saidBy(base: Base): Promise<SentenceModules> {
   await using folder = await openModelFolder(base.path);
-  return await sentenceModules(folder);
+  const said = await sentenceModules(folder);
+  const own = (base.json["plinth"] ?? {}) as { task?: string; contextLength?: number } & Pick<
+    SentenceModules,
+    "pooling" | "normalise"
+  >;
+  if (own.task !== "sentence-pairs") return said;
+  const { pooling = own.pooling, normalise = own.normalise, maxLength = own.contextLength } = said;
+  return {
+    ...said,
+    ...(pooling && { pooling }),
+    ...(normalise !== undefined && { normalise }),
+    ...(maxLength && { maxLength }),
+  };
 }
 
 /** What stands before a text. */

@@ -70,8 +70,9 @@ export async function* exportModel(given: ExportOptions): AsyncGenerator<Exporte
 /** What config.json says the model is for. */
 function taskOf({ json, labels, family: { objective } }: Base, { body }: ResolvedExport): ExportTask {
   const [architecture = ""] = (json["architectures"] ?? []) as string[];
+  const task = (json["plinth"] as { task?: string } | undefined)?.task;
+  if (body || task === "sentence-pairs") return "feature-extraction";
   if (objective === "seq2seq") return "text2text-generation";
-  if (body) return "feature-extraction";
   if (/ForTokenClassification$/.test(architecture)) return "token-classification";
   if (/ForQuestionAnswering$/.test(architecture)) return "question-answering";
   if (labels && isClassifier(json)) return "text-classification";

@@ -88,6 +88,24 @@ test("several prompts and those of a file are written side by side as they are a
   }
 });
 
+test("whoever says how to draw draws, whatever the folder has of beams, and not in a search", async () => {
+  const o = { prompt: ["A large animal"], tokens: 8, temperature: 1, seed: 4 };
+  const [plain] = await all({ ...o, model });
+  const [beside4] = await all({ ...o, model: beside({ "generation_config.json": { num_beams: 4 } }) });
+  expect(beside4!.text).toBe(plain!.text);
+  await expect(all({ ...o, model, beams: 2 })).rejects.toThrow("beams search for the likeliest text and draw nothing");
+});
+
+test("a prompt that is longer than the context is told, and a bias by number is one of an id", async () => {
+  const notes: string[] = [];
+  const long = { model, prompt: ["water ".repeat(400)], tokens: 1 };
+  for await (const _ of generateTexts(long, { note: (text) => notes.push(text) }));
+  expect(notes.join()).toMatch(/a prompt of \d+ tokens: only its last \d+ are read, the model's context/);
+  const tokenizer = await loadTokenizer(model);
+  const [only] = await all({ model, prompt: ["A"], tokens: 3, logitBias: { 70: 1e4 } });
+  expect(only!.text).toBe(await tokenizer.decode([70, 70, 70]));
+});
+
 test("a stop string ends the text in front of it, beams too", async () => {
   const o = { model, prompt: "A large animal", tokens: 30, temperature: 0 };
   const { text } = await written(o);

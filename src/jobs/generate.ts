@@ -99,6 +99,7 @@ async function openWriter(o: GenerateSettings, { signal, note }: WriteControl): 
       writeAll(session, decoder, base.tokenizer, {
         ...writing,
         prompts: prompts.map((p) => asked(p, base, o)),
+        note,
         signal,
       }),
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
@@ -108,7 +109,17 @@ async function openWriter(o: GenerateSettings, { signal, note }: WriteControl): 
 /** What is written with: the options, then what the folder says, then plinth's own defaults. */
 async function writingOf(base: Base, given: GenerateSettings, said: GenerationConfig): Promise<Writing> {
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as GenerateSettings;
-  const o = { ...said.options, ...set };
+  const drawn =
+    (["topK", "topP", "minP"] as const).some((name) => set[name] !== undefined) || (set.temperature ?? 0) > 0;
+  if (drawn && (set.beams ?? 1) > 1)
+    throw fail(
+      "config",
+      "beams search for the likeliest text and draw nothing",
+      "leave out --beams, or how to draw",
+      "beams",
+    );
+  // whoever says how to draw wants to draw, whatever the folder has beside
+  const o = { ...said.options, ...(drawn && { beams: undefined }), ...set };
   if (o.jsonSchema !== undefined && o.regex !== undefined)
     throw fail(
       "config",
@@ -148,7 +159,8 @@ function asked({ text }: Prompt, { tokenizer }: Base, o: GenerateSettings): Prom
 function biasById(bias: Readonly<Record<string, number>>, tokenizer: Tokenizer): Record<number, number> {
   return Object.fromEntries(
     Object.entries(bias).map(([token, value]) => {
-      const id = tokenizer.id(token) ?? (/^\d+$/.test(token) ? Number(token) : undefined);
+      // a number is an id, whatever the vocabulary has of digits
+      const id = /^\d+$/.test(token) ? Number(token) : tokenizer.id(token);
       if (id === undefined || id >= tokenizer.vocabSize)
         throw fail(
           "config",

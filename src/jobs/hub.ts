@@ -32,11 +32,11 @@ const weights = /^model(-\d{5}-of-\d{5})?\.safetensors$/;
 const pickles = /\.(bin|pt|pth)$/;
 
 /** Whether a name can be an id of the hub. */
-export const isHubId = (name: string): boolean => /^[\w-][\w.-]*\/[\w-][\w.-]*(@[\w./-]+)?$/.test(name);
+export const isHubId = (name: string): boolean => /^[\w-][\w.-]*(\/[\w-][\w.-]*)?(@[\w./-]+)?$/.test(name);
 
 /**
  * The folder of a model. What the cache has is not downloaded again, what is half there is gone on with, and every file's checksum is
- * compared. Throws `hub`: no such model, no connection and no copy in the cache, bytes that are not those of the hub.
+ * compared as it comes. Throws `hub`: no such model, no connection and no copy in the cache, bytes that are not those of the hub.
  */
 export async function hubFolder(o: HubOptions): Promise<HubFolder> {
   const [name = "", revision = "main"] = o.id.split("@");

@@ -26,7 +26,9 @@ import { optionsOf } from "./options.js";
 export const importOptions = z.object({
   model: z
     .string()
-    .describe("a public model folder, or an id of the Hugging Face hub: owner/name, with @revision if wanted"),
+    .describe(
+      "a public model folder, or an id of the Hugging Face hub: owner/name or an old bare name, with @revision if wanted",
+    ),
   out: z.string().optional().describe("folder to write; models/<name> if absent"),
   floats: z.enum(["f32", "f16", "bf16"]).optional().describe("how weights are stored; as they come if absent"),
   replace: z.boolean().default(false).describe("write over a model that is there"),
@@ -73,7 +75,7 @@ export async function importModel(
   const tokenizer = await loadTokenizer(path);
   requireFitting({ path, tokenizer, config });
   const said = await sentenceModules(folder);
-  const out = o.out ?? join("models", basename(o.model.split("@")[0]!));
+  const out = o.out ?? join("models", basename(existsSync(o.model) ? o.model : o.model.split("@")[0]!));
   requireFree(out, { path, replace: o.replace });
   const floats = o.floats ?? storedFloats(folder);
   const files = { ...(await filesToKeep(folder)), ...said.files };

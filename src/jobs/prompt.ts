@@ -30,6 +30,8 @@ export interface Writing extends Omit<GenerateOptions, "ends"> {
   readonly start?: number | undefined;
   /** Texts that end a text; nothing of them is given out. */
   readonly stops?: readonly string[] | undefined;
+  /** What a user should know, in words. */
+  readonly note?: ((text: string) => void) | undefined;
 }
 
 /** How a piece of writing ended, and what it cost. */
@@ -98,12 +100,17 @@ export async function* writeAll(
   session: Session,
   decoder: Decoder,
   tokenizer: Tokenizer,
-  { prompts, begins, start, stops, ...o }: Writing & { readonly prompts: readonly Prompt[] },
+  { prompts, begins, start, stops, note, ...o }: Writing & { readonly prompts: readonly Prompt[] },
 ): AsyncGenerator<Piece, Written[]> {
   const from = performance.now();
   const { eos } = tokenizer.special;
   const stop = [...new Set([...(eos === undefined ? [] : [eos]), ...(o.stop ?? [])])];
   const texts = await Promise.all(prompts.map((prompt) => beginning(decoder, tokenizer, prompt, { begins, start })));
+  for (const { prompt } of texts)
+    if (prompt.length > decoder.contextLength)
+      note?.(
+        `a prompt of ${prompt.length} tokens: only its last ${decoder.contextLength} are read, the model's context`,
+      );
   const open = ({ prompt }: Beginning) =>
     writer({ decode: (ids) => tokenizer.decode(ids), before: prompt.filter((id) => !tokenizer.isSpecial(id)), stops });
   const drafts = texts.map((text): Draft => ({ writer: open(text), text: "", tokens: 0 }));

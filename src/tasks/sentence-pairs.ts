@@ -1,6 +1,6 @@
 /** Sentence pairs by contrast: vectors of two texts that belong together are nearest among those of the batch (InfoNCE, van den Oord et al. 2018; Henderson et al. 2017). */
 import { constant, f32, i32, input, type Scope, scalar, type Tensor, u32 } from "../ir/index.js";
-import { type Family, type ModelSizes, type Pooling, read } from "../models/index.js";
+import { type Family, type ModelSizes, type Pooling, pool, read } from "../models/index.js";
 import { crossEntropy, where } from "../ops/index.js";
 import type { Objective } from "../optim/index.js";
 
@@ -38,7 +38,7 @@ export function sentencePairs<C extends ModelSizes>(
   const x = { ids: rows("ids"), segments: rows("segments") };
   const dropout = training ? { seed: input("seed", u32([])) } : undefined;
   const hidden = read(family, config, { p, ...x, dropout });
-  const vectors = unit(family.pooled(p, hidden, { segments: x.segments, pooling }, config));
+  const vectors = unit(pool(hidden, x.segments, pooling));
   const weights = input("weights", f32([B]));
   const [first, second] = vectors.split(0, [B, B]) as [Tensor, Tensor];
   const scores = first.matmul(second.T).mul(scale).add(apart(weights));

@@ -47,7 +47,7 @@ export function constraintOf(e: Expression, pieces: Pieces, at: string): Constra
     if (known.size > mostMoves) known.delete(known.keys().next().value!);
     return found;
   };
-  const needed = shortest(automaton, vocabulary);
+  const needed = shortest(automaton, vocabulary, usable);
   const ended = (state: number) => automaton.distance(state === bare ? automaton.start : state) === 0;
   const least = (state: number) => {
     if (state !== bare) return needed(state);
@@ -100,12 +100,16 @@ const withoutSpace = (bytes: Uint8Array | undefined) => (bytes?.[0] === 32 ? byt
  * How many tokens end a text from each state at the most: those of the shortest text by bytes. Of one state there is one such text,
  * whose rest is that of the states it passes, so that whoever takes its tokens needs one less each time.
  */
-function shortest({ step, distance }: Automaton, vocabulary: Vocabulary): (state: number) => number {
+function shortest(
+  { step, distance }: Automaton,
+  vocabulary: Vocabulary,
+  usable: Uint8Array,
+): (state: number) => number {
   const known: number[] = [];
   const nextByte = (state: number) => {
     const far = distance(state);
     for (let byte = 0; byte < 256; byte++) {
-      const next = step(state, byte);
+      const next = usable[byte] ? step(state, byte) : -1;
       if (next >= 0 && distance(next) === far - 1) return [byte, next] as const;
     }
     return undefined;

@@ -100,6 +100,17 @@ function isOf(value: unknown, type: string): boolean {
   return typeof value === type;
 }
 
+/** A key of a JSON pointer; one that is not well escaped is taken as it is written. */
+function unescaped(key: string): string {
+  let plain = key;
+  try {
+    plain = decodeURIComponent(key);
+  } catch {
+    // then no part is found under it, which is told
+  }
+  return plain.replaceAll("~1", "/").replaceAll("~0", "~");
+}
+
 function reference(s: Schema, place: Place): Expression {
   const to = s["$ref"];
   const stray = Object.keys(s).find((key) => key !== "$ref" && !remarks.includes(key));
@@ -115,8 +126,7 @@ function reference(s: Schema, place: Place): Expression {
   const known = place.known.get(to);
   if (known) return known;
   let found: unknown = place.root;
-  for (const key of to.split("/").slice(1))
-    found = (found as Schema | undefined)?.[decodeURIComponent(key).replaceAll("~1", "/").replaceAll("~0", "~")];
+  for (const key of to.split("/").slice(1)) found = (found as Schema | undefined)?.[unescaped(key)];
   if (found === undefined) throw refuse(`a reference to ${to}, which it does not have`, "name a part of it", place);
   const made = valueOf(found, { ...place, path: to, through: [...place.through, to] });
   place.known.set(to, made);
@@ -155,6 +165,8 @@ function objectOf(s: Schema, place: Place): Expression {
     required?: readonly string[];
     additionalProperties?: unknown;
   };
+  if (typeof properties !== "object" || properties === null || !Array.isArray(required))
+    throw refuse("properties or required names of this form", "an object of schemas, and a list of names", place);
   const names = Object.keys(properties);
   const missing = required.find((name) => !names.includes(name));
   if (missing !== undefined)

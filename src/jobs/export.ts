@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { rows } from "../data/index.js";
 import { fail } from "../ir/index.js";
+import { removeModel } from "../models/index.js";
 import { readRun } from "../train/index.js";
 import { type Base, openBase } from "./base.js";
 import {
@@ -39,6 +40,7 @@ export async function* exportModel(given: ExportOptions): AsyncGenerator<Exporte
   const forPython = o.format.some((format) => format !== "onnx");
   if (forPython) requirePublic(common);
   if (o.format.includes("sentence-transformers")) requireSentences(common);
+  if (existsSync(o.out)) await removeModel(o.out);
   await writeCommon(o.out, common);
   if (forPython) {
     await writeTransformers(o.out, common);

@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { temporary } from "../../test/temporary.js";
@@ -121,6 +121,11 @@ test("what stands beside the weights is kept: generation config, pooling modules
   }
   const [before] = await vectors(at("sentence"));
   expect((await vectors(at("sentence-2")))[0]).toEqual(before);
+  // another model in its place is not told by what stood beside this one
+  await importing("body", "sentence-2", { replace: true });
+  const left = await readdir(at("sentence-2"));
+  expect(left).toEqual(expect.arrayContaining(["config.json", "model.safetensors", "tokenizer.json"]));
+  for (const name of Object.keys(files)) expect(left).not.toContain(name.split("/")[0]);
 });
 
 async function vectors(model: string): Promise<Float32Array[]> {

@@ -66,6 +66,19 @@ export async function writeModelFolder(path: string, content: ModelFolderContent
   await syncFolder(path);
 }
 
+/** Files that tell of a model beside its weights: of another one they would be wrong. */
+const beside =
+  /^((modules|sentence_bert_config|config_sentence_transformers|generation_config|special_tokens_map|vocab)\.json|chat_template\.jinja|(tokenizer|spiece)\.model|(vocab|merges)\.txt|\d+_[A-Z]\w+|onnx)$/;
+
+/** Takes what a folder holds of an older model away, but for the files named. Throws code disk. */
+export async function removeModel(path: string, except: Iterable<string> = []): Promise<void> {
+  const kept = new Set([...except].map((name) => name.split("/")[0]!));
+  await writing(path, async () => {
+    for (const name of await readdir(path))
+      if ((isWeights(name) || beside.test(name)) && !kept.has(name)) await rm(join(path, name), { recursive: true });
+  });
+}
+
 const shardName = (i: number, of: number) =>
   `model-${`${i + 1}`.padStart(5, "0")}-of-${`${of}`.padStart(5, "0")}.safetensors`;
 const isWeights = (name: string) => /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(name);

@@ -29,6 +29,7 @@ export {
   type ModelFolder,
   type ModelFolderContent,
   openModelFolder,
+  removeModel,
   writeModelFolder,
 } from "./folder.js";
 export { type GptConfig, gptConfig } from "./gpt.js";

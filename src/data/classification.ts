@@ -112,6 +112,7 @@ function unknownLabel(row: LabelledText, labels: readonly string[]): never {
 
 /** What stands before and after a text: the same for training, evaluation and prediction. */
 export function frameOf(tokenizer: Tokenizer): { before: number[]; after: number[] } {
+  if (tokenizer.frame) return { before: [...tokenizer.frame.before], after: [...tokenizer.frame.after] };
   const { cls, sep, bos, eos } = tokenizer.special;
   if (cls !== undefined && sep !== undefined) return { before: [cls], after: [sep] };
   if (bos !== undefined) return { before: [bos], after: [] };

@@ -6,6 +6,7 @@ import { gunzipSync } from "node:zlib";
 import { afterAll, expect, test } from "vitest";
 import { tokenizerJson } from "../../test/sentencepiece.js";
 import { shared } from "../../test/shared.js";
+import { frameOf } from "./classification.js";
 import { loadTokenizer, type Tokenizer, tokenizerKinds, trainTokenizer } from "./index.js";
 import { byteLetters, byteMerges } from "./vocabulary.js";
 
@@ -99,6 +100,18 @@ test("what a folder calls the ends of a text is not taken for the first and last
   expect(await specialIn("llama", ends)).toEqual({ bos: first, eos: second });
   const roberta = { ...ends, cls_token: "<s>", sep_token: "</s>" };
   expect(await specialIn("roberta", roberta)).toEqual({ bos: first, eos: second, cls: first, sep: second });
+});
+
+test("what a tokenizer.json puts around a text is what classifiers and vectors read around it", async () => {
+  const tokenizer = await trainTokenizer(corpus, { kind: "bpe", vocabSize: 400 });
+  expect([tokenizer.frame, frameOf(tokenizer)]).toEqual([undefined, { before: [0], after: [] }]);
+  const content = tokenizer.json.added_tokens[0]!.content;
+  const special_tokens = { [content]: { id: content, ids: [0], tokens: [content] } };
+  const single = [{ Sequence: { id: "A", type_id: 0 } }, { SpecialToken: { id: content, type_id: 0 } }];
+  const post_processor = { type: "TemplateProcessing", single, pair: single, special_tokens };
+  const path = join(folder, "ending.json");
+  writeFileSync(path, JSON.stringify({ ...tokenizer.json, post_processor }));
+  expect(frameOf(await loadTokenizer(path))).toEqual({ before: [], after: [0] });
 });
 
 test("cutting and padding inside a tokenizer.json are not obeyed: both are silent", async () => {

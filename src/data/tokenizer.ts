@@ -33,6 +33,8 @@ export interface Tokenizer {
   readonly json: TokenizerJson;
   /** The ids of the special tokens there are. */
   readonly special: Readonly<Partial<Record<Role, number>>>;
+  /** The ids that tokenizer.json itself puts around a text; absent where it puts none. */
+  readonly frame?: { readonly before: readonly number[]; readonly after: readonly number[] };
   /** Ids that are no text: special tokens and holes in the numbering. */
   readonly isSpecial: (id: number) => boolean;
   /** 1 at each id that begins a word, 0 where a piece goes on with the one before it. */
@@ -155,12 +157,14 @@ async function tokenizerOf(
     const name = [...(own === undefined ? [] : [own]), ...guesses].find((name) => ids.has(name));
     if (name !== undefined) special[role as Role] = ids.get(name)!;
   }
+  const frame = await readFrame(native);
   const adding = (o: EncodeOptions = {}) => ({ addSpecialTokens: o.specials ?? false });
   return {
     vocabSize: pieces.length,
     hash: createHash("sha256").update(text).digest("hex"),
     json,
     special,
+    ...(frame && { frame }),
     isSpecial,
     startsWord: wordStarts(pieces, json.model.type),
     encode: async (text, o) => Int32Array.from((await native.encode(text, null, adding(o))).getIds()),
@@ -188,6 +192,15 @@ function requireCharacterMaps(normalizer: unknown, at: string | undefined): void
   const size = map.length >= 4 ? map.readUInt32LE(0) : -1;
   if (size >= 0 && size % 4 === 0 && 4 + size <= map.length) return;
   throw fail("tokenizer", "its precompiled_charsmap is damaged", "save it again, or take that normalizer away", at);
+}
+
+/** What a tokeniser puts around a text, read off one. */
+async function readFrame(native: Native): Promise<Tokenizer["frame"]> {
+  const idsOf = async (addSpecialTokens: boolean) => (await native.encode("a", null, { addSpecialTokens })).getIds();
+  const [plain, framed] = [await idsOf(false), await idsOf(true)];
+  const first = framed.findIndex((_, i) => plain.every((id, j) => framed[i + j] === id));
+  if (!plain.length || framed.length === plain.length || first < 0) return undefined;
+  return { before: framed.slice(0, first), after: framed.slice(first + plain.length) };
 }
 
 async function open(text: string, at: string | undefined): Promise<Native> {

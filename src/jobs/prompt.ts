@@ -126,7 +126,7 @@ export async function* writeAll(
         ...text,
         stop,
         beams: o.beams!,
-        open: () => open(text),
+        ...(stops?.length && { open: () => open(text) }),
       });
       drafts[index]!.tokens = ids.length;
       for (const id of ids) yield* add(index, await drafts[index]!.writer.push(id));
@@ -148,17 +148,19 @@ export async function* writeAll(
   });
 }
 
-/** The best of the beams; a stop string ends one. */
+/** The best of the beams; a stop string ends one, where there are any: `open` reads a beam as text. */
 async function searched(
   session: Session,
   decoder: Decoder,
-  { open, ...o }: BeamOptions & Beginning & { readonly open: () => Writer },
+  { open, ...o }: BeamOptions & Beginning & { readonly open?: () => Writer },
 ) {
-  const ends = async (ids: readonly number[]) => {
-    const again = open();
-    for (const id of ids) await again.push(id);
-    return again.stopped;
-  };
-  const [best] = await beamSearch(session, decoder, { ...o, ends });
+  const ends =
+    open &&
+    (async (ids: readonly number[]) => {
+      const again = open();
+      for (const id of ids) await again.push(id);
+      return again.stopped;
+    });
+  const [best] = await beamSearch(session, decoder, { ...o, ...(ends && { ends }) });
   return best ?? { ids: [] };
 }

@@ -122,6 +122,7 @@ test("an id of the hub is imported like a folder", async () => {
   const imported = await importModel({ model: id, hubUrl: hub.url, cache: at("import"), out: at("imported") });
   expect(imported).toMatchObject({ from: id, revision: commit, family: "bert", languageHead: true });
   expect(isHubId("sentence-transformers/all-MiniLM-L6-v2@main")).toBe(true);
+  expect(isHubId("gpt2")).toBe(true);
   expect(isHubId("../models/mine")).toBe(false);
   await expect(importModel({ model: "../nowhere" })).rejects.toThrow("there is no folder ../nowhere");
 });

@@ -7,7 +7,7 @@ import { dropout, type Noise } from "./layers.js";
 /** Rows above this length are computed when a program runs: as constants they would take more than they are worth. */
 const longest = 8192;
 // finite: a row of nothing but -Infinity would be NaN after softmax
-const hidden = -1e9;
+export const hidden = -1e9;
 
 /** [B T D] -> [B H T D/H]. */
 export function splitHeads(x: Tensor, heads: number): Tensor {

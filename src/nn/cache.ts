@@ -1,6 +1,7 @@
 /** What a decoder keeps of earlier tokens, so that the next one costs one token (the keys and values of each attention). */
 import { constant, fail, param, scalar, type Tensor } from "../ir/index.js";
 import { attention, concat, where, writeAt } from "../ops/index.js";
+import { hidden } from "./attention.js";
 import { zeros } from "./init.js";
 
 /** Queries, keys and values, [B H T D], [B G T D] and [B G T E]. */
@@ -25,9 +26,6 @@ export interface Cache {
   /** Keys and values that stay as they are, such as those of a source: made once. */
   keep(path: string, make: () => readonly [k: Tensor, v: Tensor]): readonly [k: Tensor, v: Tensor];
 }
-
-// finite: a row that sees nothing has probabilities, which then count for nothing
-const hidden = -1e9;
 
 /**
  * A cache as values of the state: for each attention keys and values [B G C D] of a fixed capacity C. The first run fills the first
@@ -70,7 +68,7 @@ export function stateCache({
       put(path, [writeAt(before[0], kept.at, k, { axis: 2 }), writeAt(before[1], kept.at, v, { axis: 2 })]);
       const S = kept.positions.shape[1]!;
       const [keys, values] = before.map((x) => x.slice(2, 0, S)) as [Tensor, Tensor];
-      const seen = seenMask(kept, window);
+      const seen = earlierMask(kept, window);
       const [older, olderTop] = attention(q, keys, values, bias ? bias.add(seen) : seen, { scale });
       // two softmaxes over parts are one over the whole, each weighted by its sum of exponentials
       const share = olderTop
@@ -96,11 +94,14 @@ function filled(x: Tensor, capacity: number): Tensor {
   return concat([x, constant(0, { dtype: x.dtype, shape: [B, G, capacity - T, D] })], 2);
 }
 
-/** [B 1 T S]: what is there, and near enough. */
-function seenMask({ positions, queries }: { positions: Tensor; queries: Tensor }, window: number | undefined): Tensor {
+/** What is added to the scores of earlier tokens, [B 1 T S]: nothing where one is there, not after the query, and near enough. */
+export function earlierMask(
+  { positions, queries }: { readonly positions: Tensor; readonly queries: Tensor },
+  window: number | undefined,
+): Tensor {
   const [[B, S], T] = [positions.dims("B S"), queries.shape[1]!];
   const keys = positions.reshape([B, 1, 1, S]);
-  const there = keys.greater(-1);
-  const far = window === undefined ? undefined : queries.reshape([B, 1, T, 1]).sub(keys).less(window);
-  return where(far ? there.and(far) : there, scalar(0), scalar(hidden));
+  const own = queries.reshape([B, 1, T, 1]);
+  const there = keys.greater(-1).and(keys.lessEqual(own));
+  return where(window === undefined ? there : there.and(own.sub(keys).less(window)), scalar(0), scalar(hidden));
 }

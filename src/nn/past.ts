@@ -1,10 +1,7 @@
 /** A cache that is given and handed back: the keys and values of earlier tokens as inputs of a program, with the new ones its outputs. */
 import { f32, input, scalar, type Tensor } from "../ir/index.js";
-import { attention, concat, where } from "../ops/index.js";
-import type { Cache } from "./cache.js";
-
-// finite: a row of nothing but -Infinity would be NaN after softmax
-const hidden = -1e9;
+import { attention, concat } from "../ops/index.js";
+import { type Cache, earlierMask } from "./cache.js";
 
 export interface PastOptions {
   /** Where earlier tokens stand in their texts: i32 [B S], -1 where a column holds nothing. S may be 0 in a run. */
@@ -37,7 +34,7 @@ export function pastCache({ positions, queries, source, name }: PastOptions, pre
     positions,
     attend(path, [q, k, v], { mask, scale, window, bias }) {
       const [keys, values] = longer(next(layers, path), "self", S, [k, v]);
-      const earlier = seen(positions, queries, window);
+      const earlier = earlierMask({ positions, queries }, window);
       const before = bias ? bias.add(earlier) : earlier;
       return attention(q, keys, values, beside(before, mask ?? scalar(0), k.shape[2]!), { scale })[0];
     },
@@ -45,15 +42,6 @@ export function pastCache({ positions, queries, source, name }: PastOptions, pre
       return source === undefined ? make() : longer(next(sources, path), "source", source, make());
     },
   };
-}
-
-/** [B 1 T S]: what is there, and near enough. */
-function seen(positions: Tensor, queries: Tensor, window: number | undefined): Tensor {
-  const [[B, S], T] = [positions.dims("B S"), queries.shape[1]!];
-  const keys = positions.reshape([B, 1, 1, S]);
-  const own = queries.reshape([B, 1, T, 1]);
-  const there = keys.greater(-1).and(keys.lessEqual(own));
-  return where(window === undefined ? there : there.and(own.sub(keys).less(window)), scalar(0), scalar(hidden));
 }
 
 /** [B H T S] and what is added to the scores of the T new tokens, one after the other. */

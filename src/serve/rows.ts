@@ -57,6 +57,8 @@ class Writing implements Rows {
   private column = 0;
   private left: number;
   private readonly names = new Set<string>();
+  /** What an encoder reads, and where it is read. */
+  private readonly read: ReturnType<typeof padded> | undefined;
 
   constructor(
     private readonly session: Session,
@@ -68,14 +70,12 @@ class Writing implements Rows {
     this.left = tokens;
     const longest = Math.max(0, ...sources.map((ids) => ids.length));
     const source = longest && Math.min(bucketOf(longest), decoder.contextLength);
-    this.sources = sources;
     this.room = { cache: loan.name, batch: prompts.length, capacity: 0, source };
+    this.read = source ? padded(sources, source) : undefined;
   }
-  private readonly sources: readonly (readonly number[])[];
-
   async prefill(): Promise<void> {
     const { contextLength } = this.decoder;
-    const { batch, source } = this.room;
+    const { batch } = this.room;
     const length = Math.min(bucketOf(Math.max(...this.seen.map((ids) => ids.length))), contextLength);
     const capacity = length + bucketOf(Math.min(this.left + 1, contextLength));
     this.room = { ...this.room, capacity };
@@ -95,19 +95,8 @@ class Writing implements Rows {
       ids: feed(ids!),
       positions: feed(positions!),
       segments: feed(segments!),
-      ...(source && this.read()),
+      ...this.read,
     });
-  }
-
-  /** The sources, padded on the right. */
-  private read() {
-    const { batch, source } = this.room;
-    const [ids, segments] = [new Int32Array(batch * source), new Int32Array(batch * source)];
-    this.sources.forEach((tokens, row) => {
-      ids.set(tokens, row * source);
-      segments.fill(1, row * source, row * source + tokens.length);
-    });
-    return { source: nd("i32", [batch, source], ids), sourceSegments: nd("i32", [batch, source], segments) };
   }
 
   async push(given: readonly (number | undefined)[]): Promise<void> {
@@ -139,8 +128,9 @@ class Writing implements Rows {
       kept: nd("i32", [batch, visible], kept),
       at: nd("i32", [], this.column),
     };
-    const { source, ...rest } = this.room.source ? this.read() : { source: undefined };
-    await this.run(this.decoder.step(this.room, visible), { ...feeds, ...rest });
+    // what was read is kept: only where there is something is asked again
+    const read = this.read && { sourceSegments: this.read.sourceSegments };
+    await this.run(this.decoder.step(this.room, visible), { ...feeds, ...read });
     given.forEach((id, row) => {
       if (id !== undefined) this.kept[row * capacity + this.column] = positions[row]!;
     });
@@ -172,4 +162,15 @@ class Writing implements Rows {
     this.names.clear();
     this.loan.giveBack();
   }
+}
+
+/** Sources as rows of `length`, padded on the right. */
+function padded(sources: readonly (readonly number[])[], length: number) {
+  const shape = [sources.length, length];
+  const [source, sourceSegments] = [nd("i32", shape, 0), nd("i32", shape, 0)];
+  sources.forEach((tokens, row) => {
+    (source.data as Int32Array).set(tokens, row * length);
+    sourceSegments.data.fill(1, row * length, row * length + tokens.length);
+  });
+  return { source, sourceSegments };
 }

@@ -3,6 +3,7 @@ import { copyFile, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fail, type Nd, nameOf, type Tensor } from "../ir/index.js";
 import {
+  isWeights,
   loadWeights,
   makeFolder,
   openModelFolder,
@@ -18,7 +19,6 @@ import { textsBegin } from "./save-model.js";
 /** Files of a model folder that are copied as they are. */
 const carried =
   /^(special_tokens_map\.json|added_tokens\.json|generation_config\.json|chat_template\.(jinja|json)|vocab\.(txt|json)|merges\.txt|spiece\.model|tokenizer\.model|README\.md)$/;
-const weights = /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/;
 
 export interface FolderOptions {
   readonly base: Base;
@@ -48,7 +48,7 @@ export async function writeCommon(folder: string, o: FolderOptions): Promise<voi
 /** Weights for Python's transformers, as they are stored. */
 export async function writeTransformers(folder: string, { base }: FolderOptions): Promise<void> {
   for (const name of await readdir(base.path))
-    if (weights.test(name)) await copyFile(join(base.path, name), join(folder, name));
+    if (isWeights(name)) await copyFile(join(base.path, name), join(folder, name));
 }
 
 /** The modules that make one vector of a text. */

@@ -80,19 +80,15 @@ export async function importModel(
   requireFree(out, { path, replace: o.replace });
   const floats = o.floats ?? storedFloats(folder);
   const files = { ...(await filesToKeep(folder)), ...said.files };
-  const written = files["tokenizer.json"]
-    ? files
-    : { ...files, ...(await tokenizerFile(tokenizer, `${out}.tokenizer`)) };
-  await writeModelFolder(out, {
+  const names = await writeModelFolder(out, {
     config: withoutDtype(folder.config),
     types: parts.types,
     value: (name) => folder.read(parts.homes.get(name)!),
     floats,
     ...(folder.labels && { labels: folder.labels }),
-    files: written,
+    files: files["tokenizer.json"] ? files : { ...files, ...(await tokenizerFile(tokenizer, `${out}.tokenizer`)) },
   });
-  const weights = (await readdir(out)).filter((name) => /^model.*safetensors/.test(name));
-  await removeModel(out, [...Object.keys(written), ...weights]);
+  await removeModel(out, names);
   return {
     out,
     from: o.model,

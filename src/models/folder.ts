@@ -31,9 +31,9 @@ const torchNames = { f32: "float32", f16: "float16", bf16: "bfloat16" } as const
 
 /**
  * Write a model folder. Every file is written under a temporary name and synced before the first is renamed, so what is stopped
- * half-way leaves the old model whole. Throws code disk.
+ * half-way leaves the old model whole. Returns the files' names. Throws code disk.
  */
-export async function writeModelFolder(path: string, content: ModelFolderContent): Promise<void> {
+export async function writeModelFolder(path: string, content: ModelFolderContent): Promise<readonly string[]> {
   const { types, value, floats, shardBytes = 5e9, files = {} } = content;
   await makeFolder(path);
   await requireSpace(path, safetensorsBytes(types.values(), floats), "the model");
@@ -58,12 +58,13 @@ export async function writeModelFolder(path: string, content: ModelFolderContent
     for (const [temporary] of staged) await rm(temporary, { force: true });
     throw error;
   }
+  const now = new Set([...names, ...Object.keys(texts)]);
   await writing(path, async () => {
     for (const [temporary, final] of staged) await rename(temporary, final);
-    const now = new Set([...names, ...Object.keys(texts)]);
     for (const name of await readdir(path)) if (isWeights(name) && !now.has(name)) await rm(join(path, name));
   });
   await syncFolder(path);
+  return [...now];
 }
 
 /** Files that tell of a model beside its weights: of another one they would be wrong. */
@@ -81,7 +82,8 @@ export async function removeModel(path: string, except: Iterable<string> = []): 
 
 const shardName = (i: number, of: number) =>
   `model-${`${i + 1}`.padStart(5, "0")}-of-${`${of}`.padStart(5, "0")}.safetensors`;
-const isWeights = (name: string) => /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(name);
+/** Whether a file of a model folder holds weights, or says in which files they are. */
+export const isWeights = (name: string): boolean => /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(name);
 const text = (json: unknown) => `${JSON.stringify(json, null, 2)}\n`;
 
 function split(types: ReadonlyMap<string, Type>, most: number, floats?: "f32" | "f16" | "bf16"): Map<string, Type>[] {

@@ -26,6 +26,7 @@ export {
   read,
 } from "./family.js";
 export {
+  isWeights,
   type ModelFolder,
   type ModelFolderContent,
   openModelFolder,
